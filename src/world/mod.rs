@@ -1,0 +1,6 @@
+//! The simulated machines: clock and agenda, tasks, network, files, users, processes, syslog.
+//! It knows no mail.
+
+pub mod clock;
+pub mod errno;
+pub mod users;
