@@ -54,11 +54,8 @@ impl Time {
 
     /// The instant written by a strftime(3) format, in UTC.
     pub fn strftime(self, format: &str) -> String {
-        jiff::Timestamp::from_nanosecond(i128::from(self.0))
-            .unwrap_or(jiff::Timestamp::MAX)
-            .to_zoned(jiff::tz::TimeZone::UTC)
-            .strftime(format)
-            .to_string()
+        let instant = jiff::Timestamp::from_nanosecond(i128::from(self.0)).unwrap_or(jiff::Timestamp::MAX);
+        jiff::Zoned::new(instant, jiff::tz::TimeZone::UTC).strftime(format).to_string()
     }
 }
 
