@@ -55,7 +55,7 @@ impl Time {
     /// The instant written by a strftime(3) format, in UTC.
     pub fn strftime(self, format: &str) -> String {
         let instant = jiff::Timestamp::from_nanosecond(i128::from(self.0)).unwrap_or(jiff::Timestamp::MAX);
-        jiff::Zoned::new(instant, jiff::tz::TimeZone::UTC).strftime(format).to_string()
+        jiff::ZonedDateTime::new(instant, jiff::tz::TimeZone::UTC).strftime(format).to_string()
     }
 }
 
