@@ -1,0 +1,1 @@
+//! Names: the name server that holds the scenario's zone, and each host's resolver.

@@ -1,0 +1,296 @@
+//! Files by their paths, with the rights of a process; what changes is recorded.
+
+use super::errno::{Errno, Sys};
+use super::fs::{Access, Ino, Kind as NodeKind, OpenFlags, Stat};
+use super::open::{Device, Mode, Open};
+use super::process::Process;
+use crate::trace::{FileAct, Kind};
+use bytes::Bytes;
+use std::rc::Rc;
+
+/// How to open a file (open(2)).
+pub type How = OpenFlags;
+
+/// Opens to read.
+pub const READ: How = How { read: true, ..NOTHING };
+/// Opens to write from the start of an empty file, made if need be.
+pub const WRITE: How = How { write: true, create: true, truncate: true, ..NOTHING };
+/// Opens to write at the end, made if need be.
+pub const APPEND: How = How { write: true, create: true, append: true, ..NOTHING };
+/// Opens to write a file that must not be there yet.
+pub const CREATE_NEW: How = How { write: true, create: true, excl: true, ..NOTHING };
+
+const NOTHING: How = How {
+    read: false,
+    write: false,
+    create: false,
+    excl: false,
+    truncate: false,
+    append: false,
+    nofollow: false,
+    directory: false,
+};
+
+impl Process {
+    /// Opens a file; one that is made gets `mode` less the umask.
+    ///
+    /// # Errors
+    /// Those of open(2).
+    pub fn open(&self, path: &str, how: How, mode: u16) -> Sys<Rc<Open>> {
+        let host = self.host();
+        let (ino, stat) = {
+            let mut fs = host.fs_mut();
+            let opened = fs.open(&self.cred(), self.cwd(), path, how, mode & !self.umask(), self.now())?;
+            (opened.ino, fs.stat(opened.ino))
+        };
+        let mode = Mode { read: how.read, write: how.write, append: how.append };
+        match stat.kind {
+            NodeKind::CharDevice => {
+                host.fs_mut().close(ino);
+                Ok(Rc::new(Open::device(host, device(path)?, path)))
+            }
+            NodeKind::Socket | NodeKind::Fifo => {
+                host.fs_mut().close(ino);
+                Err(Errno::ENOTSOCK)
+            }
+            _ => {
+                let owner = self.world().new_owner();
+                Ok(Rc::new(Open::file(host, ino, path, mode, owner)))
+            }
+        }
+    }
+
+    /// The whole content of a file.
+    ///
+    /// # Errors
+    /// Those of open(2) and read(2).
+    pub fn read_file(&self, path: &str) -> Sys<Bytes> {
+        let fs = self.host().fs();
+        let cred = self.cred();
+        let ino = fs.resolve(&cred, self.cwd(), path, true)?;
+        fs.access(&cred, ino, Access::READ)?;
+        match fs.stat(ino).kind {
+            NodeKind::File => Ok(fs.read_all(ino)),
+            NodeKind::Directory => Err(Errno::EISDIR),
+            NodeKind::CharDevice => Ok(Bytes::new()),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    /// The whole content of a file, as text; octets that are no UTF-8 are replaced.
+    ///
+    /// # Errors
+    /// Those of open(2) and read(2).
+    pub fn read_text(&self, path: &str) -> Sys<String> {
+        self.read_file(path).map(|b| String::from_utf8_lossy(&b).into_owned())
+    }
+
+    /// Makes a file's whole content these octets; a new file gets `mode` less the umask.
+    ///
+    /// # Errors
+    /// Those of open(2) and write(2).
+    pub fn write_file(&self, path: &str, content: impl Into<Bytes>, mode: u16) -> Sys<()> {
+        self.write_with(path, WRITE, content.into(), mode)
+    }
+
+    /// Makes a new file of these octets.
+    ///
+    /// # Errors
+    /// Those of open(2) and write(2); `EEXIST` when there is one already.
+    pub fn create_file(&self, path: &str, content: impl Into<Bytes>, mode: u16) -> Sys<()> {
+        self.write_with(path, CREATE_NEW, content.into(), mode)
+    }
+
+    fn write_with(&self, path: &str, how: How, content: Bytes, mode: u16) -> Sys<()> {
+        let len = content.len() as u32;
+        {
+            let mut fs = self.host().fs_mut();
+            let now = self.now();
+            let opened = fs.open(&self.cred(), self.cwd(), path, how, mode & !self.umask(), now)?;
+            let written = if fs.stat(opened.ino).kind == NodeKind::File {
+                fs.set_content(opened.ino, content, now)
+            } else {
+                Ok(())
+            };
+            fs.close(opened.ino);
+            written?;
+        }
+        self.changed(FileAct::Written, path, len);
+        Ok(())
+    }
+
+    /// What stat(2) tells of a file, or lstat(2) where links are not followed.
+    ///
+    /// # Errors
+    /// Those of stat(2).
+    pub fn stat(&self, path: &str, follow: bool) -> Sys<Stat> {
+        let fs = self.host().fs();
+        let ino = fs.resolve(&self.cred(), self.cwd(), path, follow)?;
+        Ok(fs.stat(ino))
+    }
+
+    /// Is there something under this name that the process can see?
+    pub fn exists(&self, path: &str) -> bool {
+        self.stat(path, true).is_ok()
+    }
+
+    /// May the process do this with the file?
+    ///
+    /// # Errors
+    /// Those of access(2).
+    pub fn access(&self, path: &str, want: Access) -> Sys<()> {
+        let fs = self.host().fs();
+        let cred = self.cred();
+        let ino = fs.resolve(&cred, self.cwd(), path, true)?;
+        fs.access(&cred, ino, want)
+    }
+
+    /// The names in a directory, in order, without `.` and `..`.
+    ///
+    /// # Errors
+    /// Those of opendir(3).
+    pub fn list(&self, path: &str) -> Sys<Vec<Rc<str>>> {
+        let fs = self.host().fs();
+        let cred = self.cred();
+        let ino = fs.resolve(&cred, self.cwd(), path, true)?;
+        if fs.stat(ino).kind != NodeKind::Directory {
+            return Err(Errno::ENOTDIR);
+        }
+        fs.access(&cred, ino, Access::READ)?;
+        Ok(fs.readdir(ino)?.into_iter().map(|(name, _)| name).collect())
+    }
+
+    /// Removes a name.
+    ///
+    /// # Errors
+    /// Those of unlink(2).
+    pub fn unlink(&self, path: &str) -> Sys<()> {
+        self.host().fs_mut().unlink(&self.cred(), self.cwd(), path, self.now())?;
+        self.changed(FileAct::Removed, path, 0);
+        Ok(())
+    }
+
+    /// Gives a file another name, in one step.
+    ///
+    /// # Errors
+    /// Those of rename(2).
+    pub fn rename(&self, from: &str, to: &str) -> Sys<()> {
+        self.host().fs_mut().rename(&self.cred(), self.cwd(), from, to, self.now())?;
+        if self.world().traced() {
+            self.world().record(Kind::Renamed { from: from.into(), to: to.into() });
+        }
+        Ok(())
+    }
+
+    /// Gives a file a second name.
+    ///
+    /// # Errors
+    /// Those of link(2).
+    pub fn link(&self, from: &str, to: &str) -> Sys<()> {
+        self.host().fs_mut().link(&self.cred(), self.cwd(), from, to, self.now())?;
+        self.changed(FileAct::Written, to, 0);
+        Ok(())
+    }
+
+    /// Makes a symbolic link.
+    ///
+    /// # Errors
+    /// Those of symlink(2).
+    pub fn symlink(&self, target: &str, path: &str) -> Sys<()> {
+        self.host().fs_mut().symlink(&self.cred(), self.cwd(), target, path, self.now())?;
+        self.changed(FileAct::Written, path, 0);
+        Ok(())
+    }
+
+    /// Makes a directory with `mode` less the umask.
+    ///
+    /// # Errors
+    /// Those of mkdir(2).
+    pub fn mkdir(&self, path: &str, mode: u16) -> Sys<()> {
+        let mode = mode & !self.umask();
+        self.host().fs_mut().mkdir(&self.cred(), self.cwd(), path, mode, self.now())?;
+        self.changed(FileAct::MadeDirectory, path, 0);
+        Ok(())
+    }
+
+    /// Removes an empty directory.
+    ///
+    /// # Errors
+    /// Those of rmdir(2).
+    pub fn rmdir(&self, path: &str) -> Sys<()> {
+        self.host().fs_mut().rmdir(&self.cred(), self.cwd(), path, self.now())?;
+        self.changed(FileAct::Removed, path, 0);
+        Ok(())
+    }
+
+    /// Makes a socket, a fifo or a device.
+    ///
+    /// # Errors
+    /// Those of mknod(2).
+    pub fn make_node(&self, path: &str, kind: NodeKind, mode: u16) -> Sys<Ino> {
+        let mode = mode & !self.umask();
+        self.host().fs_mut().mknod(&self.cred(), self.cwd(), path, kind, mode, self.now())
+    }
+
+    /// Sets a file's mode bits.
+    ///
+    /// # Errors
+    /// Those of chmod(2).
+    pub fn chmod(&self, path: &str, mode: u16) -> Sys<()> {
+        self.host().fs_mut().chmod(&self.cred(), self.cwd(), path, mode, self.now())?;
+        self.changed(FileAct::Attributes, path, 0);
+        Ok(())
+    }
+
+    /// Sets a file's owner, its group, or both; of a link's target where `follow`.
+    ///
+    /// # Errors
+    /// Those of chown(2).
+    pub fn chown(&self, path: &str, uid: Option<u32>, gid: Option<u32>, follow: bool) -> Sys<()> {
+        {
+            let mut fs = self.host().fs_mut();
+            let ino = fs.resolve(&self.cred(), self.cwd(), path, follow)?;
+            fs.chown_ino(&self.cred(), ino, uid, gid, self.now())?;
+        }
+        self.changed(FileAct::Attributes, path, 0);
+        Ok(())
+    }
+
+    /// Goes to another working directory.
+    ///
+    /// # Errors
+    /// Those of chdir(2).
+    pub fn chdir(&self, path: &str) -> Sys<()> {
+        let fs = self.host().fs();
+        let cred = self.cred();
+        let ino = fs.resolve(&cred, self.cwd(), path, true)?;
+        if fs.stat(ino).kind != NodeKind::Directory {
+            return Err(Errno::ENOTDIR);
+        }
+        fs.access(&cred, ino, Access::EXECUTE)?;
+        self.0.cwd.set(ino);
+        Ok(())
+    }
+
+    /// The path of the working directory.
+    pub fn cwd_path(&self) -> String {
+        self.host().fs().path_of(self.cwd()).unwrap_or_else(|| "(unreachable)".to_owned())
+    }
+
+    fn changed(&self, act: FileAct, path: &str, len: u32) {
+        if self.world().traced() {
+            self.world().record(Kind::File { act, path: path.into(), len });
+        }
+    }
+}
+
+/// What a device file is, by its name.
+fn device(path: &str) -> Sys<Device> {
+    match path.rsplit('/').next() {
+        Some("null" | "tty") => Ok(Device::Null),
+        Some("zero") => Ok(Device::Zero),
+        Some("full") => Ok(Device::Full),
+        Some("random" | "urandom") => Ok(Device::Random),
+        _ => Err(Errno::EINVAL),
+    }
+}
