@@ -294,7 +294,11 @@ impl QueueFile {
             Type::Size => self.size = first_number(content),
             Type::Time => self.arrival = time_of(content),
             Type::FullName => self.full_name = Some(text()),
-            Type::Warn => self.warn = Some((offset as u64, Time::from_unix(first_number(content)))),
+            // Zero: the warning has been sent.
+            Type::Warn => {
+                let at = first_number(content);
+                self.warn = (at > 0).then(|| (offset as u64, Time::from_unix(at)));
+            }
             Type::From => self.sender = text(),
             Type::Attr => {
                 let text = text();

@@ -1,5 +1,6 @@
 //! Files by their paths, with the rights of a process; what changes is recorded.
 
+use super::clock::Time;
 use super::errno::{Errno, Sys};
 use super::fs::{Access, Ino, Kind as NodeKind, OpenFlags, Stat};
 use super::open::{Device, Mode, Open};
@@ -254,6 +255,14 @@ impl Process {
         }
         self.changed(FileAct::Attributes, path, 0);
         Ok(())
+    }
+
+    /// Sets when a file was last read and written (utimes(2)).
+    ///
+    /// # Errors
+    /// Those of utimes(2).
+    pub fn set_times(&self, path: &str, accessed: Time, modified: Time) -> Sys<()> {
+        self.host().fs_mut().utimes(&self.cred(), self.cwd(), path, accessed, modified, self.now())
     }
 
     /// Goes to another working directory.

@@ -222,8 +222,13 @@ impl Reader {
 
     /// Waits for a whole value; `None` at the end, or when something else came.
     pub async fn receive<T: 'static>(&self) -> Option<T> {
+        self.receive_any().await?.downcast::<T>().ok().map(|b| *b)
+    }
+
+    /// Waits for a whole value of any type; `None` at the end, or when something else came.
+    pub async fn receive_any(&self) -> Option<Box<dyn Any>> {
         match self.next().await {
-            Ok(Some(Item::Value(v))) => v.downcast::<T>().ok().map(|b| *b),
+            Ok(Some(Item::Value(v))) => Some(v),
             _ => None,
         }
     }
@@ -441,5 +446,10 @@ impl Stream {
     /// Waits for a whole value; `None` when the other end is gone.
     pub async fn receive<T: 'static>(&self) -> Option<T> {
         self.reader.receive().await
+    }
+
+    /// Waits for a whole value of any type; `None` when the other end is gone.
+    pub async fn receive_any(&self) -> Option<Box<dyn Any>> {
+        self.reader.receive_any().await
     }
 }
