@@ -141,18 +141,14 @@ impl Pipe {
     /// An item has arrived.
     pub(super) fn arrive(&self, world: &World, item: Item) {
         if let Some(t) = self.traced {
-            let owner = self.owner.get();
-            match &item {
-                Item::Bytes(b) => {
-                    world.record_for(owner, Kind::Arrived { conn: t.conn, to: t.to, len: b.len() as u32 })
-                }
-                Item::End => {
-                    world.record_for(owner, Kind::Closed { conn: t.conn, to: t.to, how: Closing::Finished })
-                }
-                Item::Reset => {
-                    world.record_for(owner, Kind::Closed { conn: t.conn, to: t.to, how: Closing::Reset })
-                }
-                Item::Value(_) => {}
+            let kind = match &item {
+                Item::Bytes(b) => Some(Kind::Arrived { conn: t.conn, to: t.to, len: b.len() as u32 }),
+                Item::End => Some(Kind::Closed { conn: t.conn, to: t.to, how: Closing::Finished }),
+                Item::Reset => Some(Kind::Closed { conn: t.conn, to: t.to, how: Closing::Reset }),
+                Item::Value(_) => None,
+            };
+            if let Some(kind) = kind {
+                world.record_for(self.owner.get(), kind);
             }
         }
         match item {
