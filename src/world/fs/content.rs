@@ -174,7 +174,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
         #[test]
         fn behaves_as_a_vector_of_bytes(edits in prop::collection::vec(edit(), 0..20), from in 0..400_000u64, len in 0..200_000usize) {
             let (mut content, mut model) = (Content::default(), Vec::new());
