@@ -4,4 +4,5 @@
 pub mod clock;
 pub mod errno;
 pub mod fs;
+pub mod passwd;
 pub mod users;
