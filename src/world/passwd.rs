@@ -141,13 +141,13 @@ pub fn with_hash(text: &str, name: &str, hash: &str) -> Option<String> {
     found.then_some(out)
 }
 
-/// May a user or group be called so? useradd(8) of Debian asks for little: 1 to 32 characters,
-/// none of them blank, a control character, `:`, `,` or `/`, and the first not `-`, `+` or `~`;
-/// nor `.` or `..`.
+/// May a user or group be called so? useradd(8) of Debian asks for little: 1 to 32 bytes, none
+/// of them blank, a control character, `:` or `,`, and the first not `-`, `+` or `~`. We ask also
+/// that it can name a home directory and a line of passwd: no `/`, not `.` nor `..`, no `#` in front.
 pub fn valid_name(name: &str) -> bool {
     let bad = |c: char| matches!(c, ':' | ',' | '/') || c.is_whitespace() || c.is_control();
     (1..=32).contains(&name.len())
-        && !name.starts_with(['-', '+', '~'])
+        && !name.starts_with(['-', '+', '~', '#'])
         && !matches!(name, "." | "..")
         && !name.contains(bad)
 }
