@@ -243,10 +243,9 @@ pub fn add_user(
     fs.chown(&Cred::root(), ino, Some(uid), Some(uid), now)
 }
 
-/// Install the file of a program of the lab, replacing what is there; its name is the last part
-/// of `path`. `mode` may have set-id bits, which then stand for root and for `group`.
-pub fn install_program(fs: &mut Fs, path: &str, mode: u16, group: Gid, now: Time) -> Sys<Ino> {
-    let name = path.rsplit('/').next().unwrap_or(path);
+/// Install the file of the lab's program `name` under `path`, replacing what is there. `mode` may
+/// have set-id bits, which then stand for root and for `group`.
+pub fn install_program(fs: &mut Fs, path: &str, name: &str, mode: u16, group: Gid, now: Time) -> Sys<Ino> {
     let ino = write(fs, path, [PROGRAM, name.as_bytes(), b"\n"].concat(), now)?;
     let root = Cred::root();
     fs.chown(&root, ino, Some(0), Some(group), now)?;
@@ -384,8 +383,8 @@ mod tests {
     #[test]
     fn programs_are_files() {
         let mut fs = system(NOW);
-        install_program(&mut fs, "/usr/sbin/postdrop", 0o2555, POSTDROP, NOW).unwrap();
-        install_program(&mut fs, "/bin/ls", 0o755, 0, NOW).unwrap();
+        install_program(&mut fs, "/usr/sbin/postdrop", "postdrop", 0o2555, POSTDROP, NOW).unwrap();
+        install_program(&mut fs, "/bin/ls", "ls", 0o755, 0, NOW).unwrap();
         assert_eq!(stat(&fs, "/usr/sbin/postdrop"), (0o2555, 0, POSTDROP));
         let content = fs.read_path(&Cred::root(), fs.root(), "/usr/bin/ls").unwrap();
         assert_eq!(program_name(&content), Some("ls"));
