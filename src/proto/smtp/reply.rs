@@ -76,7 +76,7 @@ pub enum Parsed {
 
 /// Takes a reply off the buffer once all its lines are there.
 pub fn parse(buffer: &mut BytesMut) -> Parsed {
-    let (mut at, mut lines, mut code) = (0, Vec::new(), 0);
+    let (mut at, mut lines) = (0, Vec::new());
     loop {
         let rest = &buffer[at..];
         let Some(end) = memchr::memchr(b'\n', rest) else {
@@ -91,11 +91,10 @@ pub fn parse(buffer: &mut BytesMut) -> Parsed {
         let line = String::from_utf8_lossy(&line[..line.len().min(MAX_LINE)]).into_owned();
         at += end + 1;
         let digits = line.get(..3).filter(|d| d.bytes().all(|b| b.is_ascii_digit()));
-        let (this, more, text) = match digits {
+        let (code, more, text) = match digits {
             Some(d) => (d.parse().unwrap_or(0), line.as_bytes().get(3) == Some(&b'-'), line.get(4..).unwrap_or("")),
             None => (0, false, line.as_str()),
         };
-        code = this;
         if lines.len() < MAX_LINES {
             lines.push(text.to_owned());
         }
