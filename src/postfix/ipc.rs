@@ -24,10 +24,14 @@ pub enum RewriteContext {
 pub struct ClientInfo {
     /// The client's verified host name, or `unknown`.
     pub name: Rc<str>,
+    /// The name its address has, verified or not, or `unknown`.
+    pub reverse_name: Rc<str>,
     /// Its address.
     pub address: Option<IpAddr>,
     /// Its port.
     pub port: u16,
+    /// The address and port that it called.
+    pub server: Option<std::net::SocketAddr>,
     /// What it said in HELO or EHLO.
     pub helo: Rc<str>,
     /// `SMTP` or `ESMTP`.
@@ -163,6 +167,8 @@ pub struct DeliveryRequest {
     pub dsn_envid: Rc<str>,
     /// `RET=FULL` (true), `RET=HDRS` (false).
     pub dsn_ret_full: Option<bool>,
+    /// Does it hold octets beyond ASCII, as its sender said (`BODY=8BITMIME`)?
+    pub eight_bit: bool,
     /// Whose addresses without a domain these are.
     pub context: RewriteContext,
     /// When the message arrived.

@@ -124,6 +124,18 @@ pub fn make_directory_for(p: &Process, path: &str) -> Sys<()> {
     }
 }
 
+/// The trace's name of a message's end.
+pub fn gone(from: Queue) -> &'static [&'static str; 2] {
+    match from {
+        Queue::Maildrop => &["maildrop", ""],
+        Queue::Incoming => &["incoming", ""],
+        Queue::Active => &["active", ""],
+        Queue::Deferred => &["deferred", ""],
+        Queue::Hold => &["hold", ""],
+        Queue::Corrupt => &["corrupt", ""],
+    }
+}
+
 /// The trace's name of a move.
 fn hop(from: Queue, to: Queue) -> &'static [&'static str; 2] {
     use Queue::{Active, Corrupt, Deferred, Hold, Incoming, Maildrop};
@@ -294,7 +306,11 @@ impl QueueFile {
             Type::Size => self.size = first_number(content),
             Type::Time => self.arrival = time_of(content),
             Type::FullName => self.full_name = Some(text()),
-            Type::Warn => self.warn = Some((offset as u64, Time::from_unix(first_number(content)))),
+            // Zero: the warning has been sent.
+            Type::Warn => {
+                let at = first_number(content);
+                self.warn = (at > 0).then(|| (offset as u64, Time::from_unix(at)));
+            }
             Type::From => self.sender = text(),
             Type::Attr => {
                 let text = text();
