@@ -22,6 +22,11 @@ impl Msg {
         Msg { p: p.clone(), ident: format!("{name}/{}", p.name()).into(), tag: None }
     }
 
+    /// Messages to the log alone, under a name of their own.
+    pub fn daemon_named(p: &Process, ident: &str) -> Msg {
+        Msg { p: p.clone(), ident: ident.into(), tag: None }
+    }
+
     /// A command's messages, before it has read its configuration.
     pub fn command(p: &Process, name: &str) -> Msg {
         Msg { p: p.clone(), ident: format!("postfix/{name}").into(), tag: Some(name.into()) }

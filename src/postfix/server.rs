@@ -7,10 +7,9 @@ use super::msg::Msg;
 use super::{config_of, master};
 use crate::world::clock::Duration;
 use crate::world::process::Process;
-use crate::world::stream::{Peer, Stream};
+use crate::world::stream::Stream;
 use crate::world::timer::{Either, race};
 use std::cell::Cell;
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 /// What a daemon has from the start.
@@ -106,10 +105,13 @@ impl Daemon {
     }
 }
 
-/// The client of a connection over TCP.
-pub fn tcp_peer(stream: &Stream) -> Option<SocketAddr> {
-    match stream.peer() {
-        Peer::Tcp { remote, .. } => Some(*remote),
-        Peer::Unix { .. } => None,
+/// A daemon whose service has no callers in the lab.
+pub async fn idle(p: Process) -> i32 {
+    match Daemon::start(p) {
+        Ok(daemon) => {
+            while daemon.accept().await.is_some() {}
+            0
+        }
+        Err(status) => status,
     }
 }

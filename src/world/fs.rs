@@ -262,6 +262,7 @@ pub struct Fs {
     locks: Locks,
     capacity: Option<u64>,
     used: u64,
+    changes: u64,
 }
 
 impl Fs {
@@ -273,7 +274,7 @@ impl Fs {
         let mut table = Table::default();
         let root = table.next();
         table.add(Node::new(Body::Dir(Dir::new(root, "")), 0o755, 0, 0, now));
-        Fs { table, root, locks: Locks::default(), capacity: None, used: 0 }
+        Fs { table, root, locks: Locks::default(), capacity: None, used: 0, changes: 0 }
     }
 
     /// The root directory.
@@ -385,6 +386,13 @@ impl Fs {
         self.file(ino)?;
         self.room_for_all(ino, len)?;
         self.change(ino, now, |content| content.truncate(len))
+    }
+
+    /// A number that is another one after every change of the file's content, and that no two
+    /// contents of this file system share: what a cache of the content is valid for. Zero for
+    /// what was never written.
+    pub fn version(&self, ino: Ino) -> u64 {
+        self.node(ino).version
     }
 
     /// fstat(2).
@@ -533,6 +541,8 @@ impl Fs {
         edit(content);
         (node.mtime, node.ctime) = (now, now);
         self.used = self.used - before + node.room();
+        self.changes += 1;
+        node.version = self.changes;
         Ok(())
     }
 

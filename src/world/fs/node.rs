@@ -26,6 +26,8 @@ pub(super) struct Node {
     pub(super) gid: Gid,
     /// References held by those who have it open.
     pub(super) opens: u32,
+    /// Which change of a content, of all in this file system, was the last one here.
+    pub(super) version: u64,
     pub(super) atime: Time,
     pub(super) mtime: Time,
     pub(super) ctime: Time,
@@ -63,7 +65,7 @@ impl Dir {
 impl Node {
     pub(super) fn new(body: Body, mode: u16, uid: Uid, gid: Gid, now: Time) -> Node {
         let nlink = if matches!(body, Body::Dir(_)) { 2 } else { 1 };
-        Node { body, mode, nlink, uid, gid, opens: 0, atime: now, mtime: now, ctime: now }
+        Node { body, mode, nlink, uid, gid, opens: 0, version: 0, atime: now, mtime: now, ctime: now }
     }
 
     pub(super) fn kind(&self) -> Kind {
