@@ -173,7 +173,7 @@ pub fn read(text: &str, now: Time) -> Option<Time> {
 
 /// The instant of a date and time in UTC.
 pub fn instant(time: jiff::civil::DateTime) -> Option<Time> {
-    let seconds = time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second();
+    let seconds = jiff::tz::TimeZone::UTC.to_timestamp(time).ok()?.as_second();
     u64::try_from(seconds).ok().filter(|s| *s < 1 << 33).map(Time::from_unix)
 }
 

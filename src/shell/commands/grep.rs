@@ -222,7 +222,7 @@ impl Search {
                 }
             }
         }
-        let mut number = |option: char, what: &str| match parsed.value(option) {
+        let number = |option: char, what: &str| match parsed.value(option) {
             None => Ok(None),
             Some(text) => match text.parse::<u64>() {
                 Ok(n) => Ok(Some(n)),

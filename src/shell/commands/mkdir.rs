@@ -1,6 +1,6 @@
 //! mkdir(1) and rmdir(1): make and remove directories.
 
-use super::chmod::{Change, parse_mode};
+use super::chmod::parse_mode;
 use super::names;
 use super::options::{NONE, Options};
 use super::tool::{Tool, quoted};

@@ -26,6 +26,8 @@ pub mod stat;
 pub mod tail;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 pub mod text;
 pub mod tool;
 pub mod touch;
@@ -108,7 +110,7 @@ pub fn programs() -> Vec<(&'static str, Program)> {
 /// Those of open(2) and write(2), where the disk lacks the directories or room.
 pub fn install(fs: &mut Fs, now: Time) -> Sys<()> {
     for c in COMMANDS {
-        base::install_program(fs, c.path, c.mode, 0, now)?;
+        base::install_program(fs, c.path, names::base(c.path), c.mode, 0, now)?;
     }
     Ok(())
 }

@@ -28,7 +28,7 @@ pub struct Lab {
 impl Lab {
     pub fn new() -> Lab {
         let now = Time::DEFAULT;
-        let world = World::new(now, 1, Keep::None, Programs::new(programs()));
+        let world = World::new(now, 1, Keep::Nothing, Programs::new(programs()));
         let mut fs = base::system(now);
         install(&mut fs, now).unwrap();
         base::personalise(&mut fs, "mx.example.com", now).unwrap();

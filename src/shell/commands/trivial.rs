@@ -7,7 +7,6 @@ use super::printf::leading_number;
 use super::tool::{Tool, quoted};
 use crate::world::clock::Duration;
 use crate::world::errno::Errno;
-use crate::world::exec::Start;
 use crate::world::process::Process;
 use std::rc::Rc;
 
