@@ -1,1 +1,154 @@
-//! (map)
+//! Postfix 3.7.11: one file a daemon, one file a command, named as in the real thing.
+//!
+//! A letter's way: [`sendmail`], [`postdrop`] → `maildrop/` → [`pickup`] → [`cleanup`] ←
+//! [`smtpd`]; cleanup asks [`trivial_rewrite`] and writes `incoming/`; [`qmgr`] moves it to
+//! `active/` and hands it to [`smtp`], [`local`], [`error`] or [`discard`]; what cannot be
+//! delivered goes by way of [`bounce`] back to its sender.
+//!
+//! What they share: [`config`] and [`dict`] (settings and tables), [`master`] and [`server`]
+//! (processes), [`ipc`] (what they say to each other), [`queue`] and [`record`] (queue files),
+//! [`rewrite`] (asking trivial-rewrite), [`deliver`] (what agents do alike), [`msg`] (the log).
+//!
+//! Commands: [`postfix`](mod@postfix), [`postconf`], [`postqueue`] (also `mailq`), [`postsuper`],
+//! [`postmap`], [`postalias`] (also `newaliases`).
+
+pub mod bounce;
+pub mod cleanup;
+pub mod config;
+pub mod deliver;
+pub mod dict;
+pub mod error;
+pub mod flush;
+pub mod ipc;
+pub mod local;
+pub mod master;
+pub mod msg;
+pub mod pickup;
+pub mod postalias;
+pub mod postconf;
+pub mod postdrop;
+pub mod postfix;
+pub mod postmap;
+pub mod postqueue;
+pub mod postsuper;
+pub mod qmgr;
+pub mod queue;
+pub mod record;
+pub mod rewrite;
+pub mod sendmail;
+pub mod server;
+pub mod showq;
+pub mod smtp;
+pub mod smtpd;
+pub mod trivial_rewrite;
+
+use crate::world::base;
+use crate::world::clock::Time;
+use crate::world::errno::Sys;
+use crate::world::fs::Fs;
+use crate::world::process::{Process, Program};
+use crate::world::users::Cred;
+use config::{Config, ConfigError, HostFacts};
+use std::rc::Rc;
+
+/// The programs: name, where it is installed, whether it has the rights of group postdrop, what runs.
+pub const PROGRAMS: [(&str, &[&str], bool, Program); 22] = [
+    ("postfix", &["/usr/sbin/postfix"], false, |p| Box::pin(postfix::main(p))),
+    ("postconf", &["/usr/sbin/postconf"], false, |p| Box::pin(postconf::main(p))),
+    ("postalias", &["/usr/sbin/postalias"], false, |p| Box::pin(postalias::main(p))),
+    ("postmap", &["/usr/sbin/postmap"], false, |p| Box::pin(postmap::main(p))),
+    ("postdrop", &["/usr/sbin/postdrop"], true, |p| Box::pin(postdrop::main(p))),
+    ("postqueue", &["/usr/sbin/postqueue"], true, |p| Box::pin(postqueue::main(p))),
+    ("postsuper", &["/usr/sbin/postsuper"], false, |p| Box::pin(postsuper::main(p))),
+    ("sendmail", &["/usr/sbin/sendmail", "/usr/bin/mailq", "/usr/bin/newaliases"], false, |p| {
+        Box::pin(sendmail::main(p))
+    }),
+    ("master", &["/usr/lib/postfix/sbin/master"], false, |p| Box::pin(master::main(p))),
+    ("pickup", &["/usr/lib/postfix/sbin/pickup"], false, |p| Box::pin(pickup::main(p))),
+    ("cleanup", &["/usr/lib/postfix/sbin/cleanup"], false, |p| Box::pin(cleanup::main(p))),
+    ("qmgr", &["/usr/lib/postfix/sbin/qmgr"], false, |p| Box::pin(qmgr::main(p))),
+    ("trivial-rewrite", &["/usr/lib/postfix/sbin/trivial-rewrite"], false, |p| Box::pin(trivial_rewrite::main(p))),
+    ("bounce", &["/usr/lib/postfix/sbin/bounce"], false, |p| Box::pin(bounce::main(p))),
+    ("smtpd", &["/usr/lib/postfix/sbin/smtpd"], false, |p| Box::pin(smtpd::main(p))),
+    ("smtp", &["/usr/lib/postfix/sbin/smtp"], false, |p| Box::pin(smtp::main(p))),
+    ("local", &["/usr/lib/postfix/sbin/local"], false, |p| Box::pin(local::main(p))),
+    ("error", &["/usr/lib/postfix/sbin/error"], false, |p| Box::pin(error::main(p))),
+    ("discard", &["/usr/lib/postfix/sbin/discard"], false, |p| Box::pin(error::discard(p))),
+    ("showq", &["/usr/lib/postfix/sbin/showq"], false, |p| Box::pin(showq::main(p))),
+    ("flush", &["/usr/lib/postfix/sbin/flush"], false, |p| Box::pin(flush::main(p))),
+    ("idle", &IDLE, false, |p| Box::pin(server::idle(p))),
+];
+
+/// Services of the stock master.cf that nothing in the lab calls: they start, and wait.
+const IDLE: [&str; 7] = [
+    "/usr/lib/postfix/sbin/tlsmgr",
+    "/usr/lib/postfix/sbin/verify",
+    "/usr/lib/postfix/sbin/proxymap",
+    "/usr/lib/postfix/sbin/anvil",
+    "/usr/lib/postfix/sbin/scache",
+    "/usr/lib/postfix/sbin/postlogd",
+    "/usr/lib/postfix/sbin/virtual",
+];
+
+/// The main.cf of a new host.
+const STOCK_MAIN_CF: &str =
+    "compatibility_level = 3.6\nalias_maps = hash:/etc/aliases\nalias_database = hash:/etc/aliases\n";
+
+/// The aliases of a new host.
+const STOCK_ALIASES: &str = "mailer-daemon: postmaster\npostmaster: root\n";
+
+/// The services of a new host.
+const STOCK_MASTER_CF: &str = include_str!("master.cf");
+
+/// Puts Postfix on a host's disk: its programs and its configuration.
+///
+/// # Errors
+/// Those of writing files, on a disk too small.
+pub fn install(fs: &mut Fs, now: Time) -> Sys<()> {
+    for (name, paths, setgid, _) in PROGRAMS {
+        for path in paths {
+            let (mode, group) = if setgid { (0o2555, base::POSTDROP) } else { (0o755, 0) };
+            base::install_program(fs, path, name, mode, group, now)?;
+        }
+    }
+    let root = fs.root();
+    let mut file = |path: &str, text: &'static str| {
+        fs.write_path(&Cred::root(), root, path, text.as_bytes(), 0o644, now).map(drop)
+    };
+    file(MAIN_CF, STOCK_MAIN_CF)?;
+    file(MASTER_CF, STOCK_MASTER_CF)?;
+    file("/etc/aliases", STOCK_ALIASES)
+}
+
+/// The most that a program reads from its standard input, in octets.
+const STDIN_LIMIT: usize = 64 << 20;
+
+/// The main configuration file.
+pub const MAIN_CF: &str = "/etc/postfix/main.cf";
+
+/// The table of services.
+pub const MASTER_CF: &str = "/etc/postfix/master.cf";
+
+/// Reads main.cf as a program does when it starts; `overrides` come from `-o`.
+///
+/// # Errors
+/// What the real program says before it gives up: no such file, a line that is no setting.
+pub fn config_of(p: &Process, overrides: &[(Rc<str>, Rc<str>)]) -> Result<Config, ConfigError> {
+    let text = p.read_text(MAIN_CF).map_err(|e| ConfigError::new(format!("open {MAIN_CF}: {e}")))?;
+    let facts = HostFacts { hostname: p.host().name().clone(), addresses: p.host().addresses().to_vec() };
+    Config::parse(&text, MAIN_CF, &facts, overrides)
+}
+
+/// A port by its number or its name in `/etc/services`.
+pub fn port(p: &Process, name: &str) -> Option<u16> {
+    if let Ok(port) = name.parse() {
+        return Some(port);
+    }
+    let services = p.read_text("/etc/services").ok()?;
+    services.lines().find_map(|line| {
+        let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
+        let first = words.next()?;
+        let port = words.next()?.strip_suffix("/tcp")?;
+        (first == name || words.any(|w| w == name)).then(|| port.parse().ok()).flatten()
+    })
+}

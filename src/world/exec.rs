@@ -235,7 +235,7 @@ impl Process {
     /// `ENOENT` where there is none, `EACCES` where there is one that may not be run.
     pub fn find_program(&self, name: &str) -> Sys<String> {
         if name.contains('/') {
-            self.access(name, Access::EXECUTE)?;
+            self.access(name, Access::EXEC)?;
             return Ok(name.to_owned());
         }
         let path = self.var("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
@@ -246,7 +246,7 @@ impl Process {
             if stat.kind != NodeKind::File {
                 continue;
             }
-            match self.access(&full, Access::EXECUTE) {
+            match self.access(&full, Access::EXEC) {
                 Ok(()) => return Ok(full),
                 Err(e) => error = e,
             }
@@ -257,7 +257,12 @@ impl Process {
     /// Adds a task to the process; it ends with the process.
     pub fn task(&self, job: impl Future<Output = ()> + 'static) {
         let id = self.world().spawn(self.0.trace_id, Box::pin(job));
-        self.0.tasks.borrow_mut().push(id);
+        let mut tasks = self.0.tasks.borrow_mut();
+        // Those that have ended are forgotten whenever the list would have to grow.
+        if tasks.len() == tasks.capacity() && tasks.len() > 16 {
+            tasks.retain(|t| self.world().is_alive(*t));
+        }
+        tasks.push(id);
     }
 
     /// A pipe: what is written to the second is read from the first.
@@ -401,8 +406,8 @@ impl Process {
         if stat.kind != NodeKind::File {
             return Err(Errno::EACCES);
         }
-        fs.access(&cred, ino, Access::EXECUTE)?;
-        Ok((fs.read_all(ino), stat))
+        fs.access(&cred, ino, Access::EXEC)?;
+        Ok((fs.read_all(ino)?, stat))
     }
 
     /// Ends the process: its tasks go, its descriptors close, whoever waits for it is woken.

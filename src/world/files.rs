@@ -1,42 +1,19 @@
 //! Files by their paths, with the rights of a process; what changes is recorded.
 
 use super::errno::{Errno, Sys};
-use super::fs::{Access, Ino, Kind as NodeKind, OpenFlags, Stat};
-use super::open::{Device, Mode, Open};
+use super::fs::{Access, Fs, Ino, Kind as NodeKind, OpenFlags, Special, Stat, Touch};
+use super::open::{Mode, Open};
 use super::process::Process;
 use crate::trace::{FileAct, Kind};
 use bytes::Bytes;
 use std::rc::Rc;
-
-/// How to open a file (open(2)).
-pub type How = OpenFlags;
-
-/// Opens to read.
-pub const READ: How = How { read: true, ..NOTHING };
-/// Opens to write from the start of an empty file, made if need be.
-pub const WRITE: How = How { write: true, create: true, truncate: true, ..NOTHING };
-/// Opens to write at the end, made if need be.
-pub const APPEND: How = How { write: true, create: true, append: true, ..NOTHING };
-/// Opens to write a file that must not be there yet.
-pub const CREATE_NEW: How = How { write: true, create: true, excl: true, ..NOTHING };
-
-const NOTHING: How = How {
-    read: false,
-    write: false,
-    create: false,
-    excl: false,
-    truncate: false,
-    append: false,
-    nofollow: false,
-    directory: false,
-};
 
 impl Process {
     /// Opens a file; one that is made gets `mode` less the umask.
     ///
     /// # Errors
     /// Those of open(2).
-    pub fn open(&self, path: &str, how: How, mode: u16) -> Sys<Rc<Open>> {
+    pub fn open(&self, path: &str, how: OpenFlags, mode: u16) -> Sys<Rc<Open>> {
         let host = self.host();
         let (ino, stat) = {
             let mut fs = host.fs_mut();
@@ -45,9 +22,9 @@ impl Process {
         };
         let mode = Mode { read: how.read, write: how.write, append: how.append };
         match stat.kind {
-            NodeKind::CharDevice => {
+            NodeKind::CharDevice(device) => {
                 host.fs_mut().close(ino);
-                Ok(Rc::new(Open::device(host, device(path)?, path)))
+                Ok(Rc::new(Open::device(host, device, path)))
             }
             NodeKind::Socket | NodeKind::Fifo => {
                 host.fs_mut().close(ino);
@@ -70,9 +47,9 @@ impl Process {
         let ino = fs.resolve(&cred, self.cwd(), path, true)?;
         fs.access(&cred, ino, Access::READ)?;
         match fs.stat(ino).kind {
-            NodeKind::File => Ok(fs.read_all(ino)),
+            NodeKind::File => fs.read_all(ino),
             NodeKind::Directory => Err(Errno::EISDIR),
-            NodeKind::CharDevice => Ok(Bytes::new()),
+            NodeKind::CharDevice(_) => Ok(Bytes::new()),
             _ => Err(Errno::EINVAL),
         }
     }
@@ -90,7 +67,7 @@ impl Process {
     /// # Errors
     /// Those of open(2) and write(2).
     pub fn write_file(&self, path: &str, content: impl Into<Bytes>, mode: u16) -> Sys<()> {
-        self.write_with(path, WRITE, content.into(), mode)
+        self.write_with(path, OpenFlags::CREATE, content.into(), mode)
     }
 
     /// Makes a new file of these octets.
@@ -98,17 +75,17 @@ impl Process {
     /// # Errors
     /// Those of open(2) and write(2); `EEXIST` when there is one already.
     pub fn create_file(&self, path: &str, content: impl Into<Bytes>, mode: u16) -> Sys<()> {
-        self.write_with(path, CREATE_NEW, content.into(), mode)
+        self.write_with(path, OpenFlags::EXCLUSIVE, content.into(), mode)
     }
 
-    fn write_with(&self, path: &str, how: How, content: Bytes, mode: u16) -> Sys<()> {
+    fn write_with(&self, path: &str, how: OpenFlags, content: Bytes, mode: u16) -> Sys<()> {
         let len = content.len() as u32;
         {
             let mut fs = self.host().fs_mut();
             let now = self.now();
             let opened = fs.open(&self.cred(), self.cwd(), path, how, mode & !self.umask(), now)?;
             let written = if fs.stat(opened.ino).kind == NodeKind::File {
-                fs.set_content(opened.ino, content, now)
+                fs.write_all(opened.ino, content, now)
             } else {
                 Ok(())
             };
@@ -157,7 +134,7 @@ impl Process {
             return Err(Errno::ENOTDIR);
         }
         fs.access(&cred, ino, Access::READ)?;
-        Ok(fs.readdir(ino)?.into_iter().map(|(name, _)| name).collect())
+        Ok(fs.readdir(ino)?.map(|(name, _)| name.into()).collect())
     }
 
     /// Removes a name.
@@ -197,7 +174,7 @@ impl Process {
     /// # Errors
     /// Those of symlink(2).
     pub fn symlink(&self, target: &str, path: &str) -> Sys<()> {
-        self.host().fs_mut().symlink(&self.cred(), self.cwd(), target, path, self.now())?;
+        self.host().fs_mut().symlink(&self.cred(), target, self.cwd(), path, self.now())?;
         self.changed(FileAct::Written, path, 0);
         Ok(())
     }
@@ -227,9 +204,9 @@ impl Process {
     ///
     /// # Errors
     /// Those of mknod(2).
-    pub fn make_node(&self, path: &str, kind: NodeKind, mode: u16) -> Sys<Ino> {
+    pub fn make_node(&self, path: &str, what: Special, mode: u16) -> Sys<Ino> {
         let mode = mode & !self.umask();
-        self.host().fs_mut().mknod(&self.cred(), self.cwd(), path, kind, mode, self.now())
+        self.host().fs_mut().mknod(&self.cred(), self.cwd(), path, what, mode, self.now())
     }
 
     /// Sets a file's mode bits.
@@ -237,7 +214,7 @@ impl Process {
     /// # Errors
     /// Those of chmod(2).
     pub fn chmod(&self, path: &str, mode: u16) -> Sys<()> {
-        self.host().fs_mut().chmod(&self.cred(), self.cwd(), path, mode, self.now())?;
+        self.change(path, true, |fs, ino| fs.chmod(&self.cred(), ino, mode, self.now()))?;
         self.changed(FileAct::Attributes, path, 0);
         Ok(())
     }
@@ -247,13 +224,17 @@ impl Process {
     /// # Errors
     /// Those of chown(2).
     pub fn chown(&self, path: &str, uid: Option<u32>, gid: Option<u32>, follow: bool) -> Sys<()> {
-        {
-            let mut fs = self.host().fs_mut();
-            let ino = fs.resolve(&self.cred(), self.cwd(), path, follow)?;
-            fs.chown_ino(&self.cred(), ino, uid, gid, self.now())?;
-        }
+        self.change(path, follow, |fs, ino| fs.chown(&self.cred(), ino, uid, gid, self.now()))?;
         self.changed(FileAct::Attributes, path, 0);
         Ok(())
+    }
+
+    /// Sets when a file was last read and written (utimes(2)).
+    ///
+    /// # Errors
+    /// Those of utimes(2).
+    pub fn set_times(&self, path: &str, accessed: Touch, modified: Touch) -> Sys<()> {
+        self.change(path, true, |fs, ino| fs.utimes(&self.cred(), ino, accessed, modified, self.now()))
     }
 
     /// Goes to another working directory.
@@ -267,7 +248,7 @@ impl Process {
         if fs.stat(ino).kind != NodeKind::Directory {
             return Err(Errno::ENOTDIR);
         }
-        fs.access(&cred, ino, Access::EXECUTE)?;
+        fs.access(&cred, ino, Access::EXEC)?;
         self.0.cwd.set(ino);
         Ok(())
     }
@@ -277,20 +258,16 @@ impl Process {
         self.host().fs().path_of(self.cwd()).unwrap_or_else(|| "(unreachable)".to_owned())
     }
 
+    /// Does something to the inode under a path.
+    fn change(&self, path: &str, follow: bool, f: impl FnOnce(&mut Fs, Ino) -> Sys<()>) -> Sys<()> {
+        let mut fs = self.host().fs_mut();
+        let ino = fs.resolve(&self.cred(), self.cwd(), path, follow)?;
+        f(&mut fs, ino)
+    }
+
     fn changed(&self, act: FileAct, path: &str, len: u32) {
         if self.world().traced() {
             self.world().record(Kind::File { act, path: path.into(), len });
         }
-    }
-}
-
-/// What a device file is, by its name.
-fn device(path: &str) -> Sys<Device> {
-    match path.rsplit('/').next() {
-        Some("null" | "tty") => Ok(Device::Null),
-        Some("zero") => Ok(Device::Zero),
-        Some("full") => Ok(Device::Full),
-        Some("random" | "urandom") => Ok(Device::Random),
-        _ => Err(Errno::EINVAL),
     }
 }

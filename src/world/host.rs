@@ -156,7 +156,7 @@ impl Host {
         let fs = self.fs();
         let mut users = self.users();
         let passwd = users.getpwnam(&fs, user).ok_or(Errno::ENOENT)?;
-        Ok(Cred { uid: passwd.uid, gid: passwd.gid, groups: users.groups_of(&fs, user).into() })
+        Ok(users.cred(&fs, &passwd))
     }
 
     pub(super) fn new_pid(&self) -> u32 {

@@ -11,14 +11,18 @@
 //! are polled when an entry of the agenda wakes them. [`World::step`] does one entry.
 
 pub mod agenda;
+pub mod base;
 pub mod clock;
 pub mod dns;
 pub mod errno;
+pub mod exec;
 pub mod faults;
+pub mod files;
 pub mod fs;
 pub mod host;
 pub mod net;
 pub mod open;
+pub mod passwd;
 pub mod process;
 pub mod rng;
 pub mod stream;
@@ -70,6 +74,8 @@ struct Inner {
     current: Cell<Current>,
     failure: RefCell<Option<Failure>>,
     at_this_instant: Cell<u64>,
+    /// How many holders of locks there have been.
+    owners: Cell<u64>,
 }
 
 /// What is being polled.
@@ -146,6 +152,7 @@ impl World {
             current: Cell::default(),
             failure: RefCell::default(),
             at_this_instant: Cell::new(0),
+            owners: Cell::new(0),
         }))
     }
 
@@ -226,13 +233,6 @@ impl World {
         id
     }
 
-    /// What is recorded from here on, until the next entry of the agenda, comes of `event`.
-    pub(crate) fn caused_by(&self, event: EventId) {
-        let mut current = self.0.current.get();
-        current.cause = Some(event);
-        self.0.current.set(current);
-    }
-
     pub(crate) fn current_process(&self) -> ProcId {
         self.0.current.get().process
     }
@@ -241,7 +241,7 @@ impl World {
         self.0.current.get().task
     }
 
-    pub(crate) fn put(&self, at: Time, weight: Weight, action: Action) -> u64 {
+    fn put(&self, at: Time, weight: Weight, action: Action) -> u64 {
         assert!(at >= self.now(), "an entry of the agenda lies in the past");
         let current = self.0.current.get();
         let cause = current.last.or(current.cause);
@@ -287,6 +287,12 @@ impl World {
         drop(tasks);
         self.wake(id);
         id
+    }
+
+    /// Has the task not ended yet?
+    pub(crate) fn is_alive(&self, id: TaskId) -> bool {
+        let tasks = self.0.tasks.borrow();
+        tasks.slots.get(id.slot as usize).is_some_and(|s| s.generation == id.generation)
     }
 
     /// Ends a task wherever it waits.

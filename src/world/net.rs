@@ -7,7 +7,7 @@
 use super::agenda::{TaskId, Weight};
 use super::clock::Duration;
 use super::errno::{Errno, Sys};
-use super::fs::{Access, Kind as NodeKind};
+use super::fs::{Access, Special};
 use super::host::Host;
 use super::process::Process;
 use super::stream::{Peer, Pipe, Stream, Traced};
@@ -166,7 +166,7 @@ impl Process {
     /// Those of mknod(2); `EADDRINUSE` when something else has that name.
     pub fn listen_unix(&self, path: &str, mode: u16) -> Sys<Listener> {
         let host = self.host();
-        let ino = self.make_node(path, NodeKind::Socket, mode).map_err(|e| match e {
+        let ino = self.make_node(path, Special::Socket, mode).map_err(|e| match e {
             Errno::EEXIST => Errno::EADDRINUSE,
             e => e,
         })?;

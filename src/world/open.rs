@@ -1,10 +1,9 @@
 //! Open files: what a file descriptor stands for (open(2), "open file description").
 
 use super::World;
-use super::agenda::Weight;
 use super::clock::Duration;
 use super::errno::{Errno, Sys};
-use super::fs::{Ino, LockKind};
+use super::fs::{Device, Ino, LockKind};
 use super::host::Host;
 use super::stream::{Reader, Stream, Writer};
 use super::timer;
@@ -14,19 +13,6 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
-
-/// A device file's behaviour.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Device {
-    /// Swallows what is written; always at its end.
-    Null,
-    /// Gives zeros.
-    Zero,
-    /// Is always full.
-    Full,
-    /// Gives random octets, from the host's own sequence.
-    Random,
-}
 
 /// An open file: shared by the descriptors that were duplicated or inherited from one another.
 pub struct Open {
@@ -114,9 +100,9 @@ impl Open {
                 offset.set(offset.get() + data.len() as u64);
                 Ok(data)
             }
-            What::Device(Device::Null) => Ok(Bytes::new()),
+            What::Device(Device::Null | Device::Tty) => Ok(Bytes::new()),
             What::Device(Device::Zero | Device::Full) => Ok(Bytes::from(vec![0; max.min(65536)])),
-            What::Device(Device::Random) => {
+            What::Device(Device::Random | Device::Urandom) => {
                 Ok((0..max.min(65536)).map(|_| self.host.random(256) as u8).collect())
             }
             What::Reader(r) => {
@@ -286,9 +272,4 @@ impl Drop for Open {
             self.host.fs_mut().close(ino);
         }
     }
-}
-
-/// Waits a moment that counts as work, as a program does that tries a thing again.
-pub(super) async fn pause(world: &World, time: Duration) {
-    timer::sleep(world, time, Weight::Busy).await;
 }

@@ -141,18 +141,14 @@ impl Pipe {
     /// An item has arrived.
     pub(super) fn arrive(&self, world: &World, item: Item) {
         if let Some(t) = self.traced {
-            let owner = self.owner.get();
-            match &item {
-                Item::Bytes(b) => {
-                    world.record_for(owner, Kind::Arrived { conn: t.conn, to: t.to, len: b.len() as u32 })
-                }
-                Item::End => {
-                    world.record_for(owner, Kind::Closed { conn: t.conn, to: t.to, how: Closing::Finished })
-                }
-                Item::Reset => {
-                    world.record_for(owner, Kind::Closed { conn: t.conn, to: t.to, how: Closing::Reset })
-                }
-                Item::Value(_) => {}
+            let kind = match &item {
+                Item::Bytes(b) => Some(Kind::Arrived { conn: t.conn, to: t.to, len: b.len() as u32 }),
+                Item::End => Some(Kind::Closed { conn: t.conn, to: t.to, how: Closing::Finished }),
+                Item::Reset => Some(Kind::Closed { conn: t.conn, to: t.to, how: Closing::Reset }),
+                Item::Value(_) => None,
+            };
+            if let Some(kind) = kind {
+                world.record_for(self.owner.get(), kind);
             }
         }
         match item {
@@ -222,8 +218,13 @@ impl Reader {
 
     /// Waits for a whole value; `None` at the end, or when something else came.
     pub async fn receive<T: 'static>(&self) -> Option<T> {
+        self.receive_any().await?.downcast::<T>().ok().map(|b| *b)
+    }
+
+    /// Waits for a whole value of any type; `None` at the end, or when something else came.
+    pub async fn receive_any(&self) -> Option<Box<dyn Any>> {
         match self.next().await {
-            Ok(Some(Item::Value(v))) => v.downcast::<T>().ok().map(|b| *b),
+            Ok(Some(Item::Value(v))) => Some(v),
             _ => None,
         }
     }
@@ -441,5 +442,10 @@ impl Stream {
     /// Waits for a whole value; `None` when the other end is gone.
     pub async fn receive<T: 'static>(&self) -> Option<T> {
         self.reader.receive().await
+    }
+
+    /// Waits for a whole value of any type; `None` when the other end is gone.
+    pub async fn receive_any(&self) -> Option<Box<dyn Any>> {
+        self.reader.receive_any().await
     }
 }

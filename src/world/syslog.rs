@@ -42,14 +42,14 @@ impl Host {
         if let Some(ino) = self.log_file().get() {
             return Some(ino);
         }
-        let flags = OpenFlags { write: true, create: true, append: true, ..OpenFlags::default() };
+        let flags = OpenFlags::APPEND;
         let now = self.world().now();
         let mut fs = self.fs_mut();
         let root = fs.root();
         let opened = fs.open(&Cred::root(), root, MAIL_LOG, flags, 0o640, now).ok()?;
         if opened.created {
             let adm = self.users().getgrnam(&fs, "adm").map_or(0, |g| g.gid);
-            fs.chown_ino(&Cred::root(), opened.ino, Some(0), Some(adm), now).ok()?;
+            fs.chown(&Cred::root(), opened.ino, Some(0), Some(adm), now).ok()?;
         }
         self.log_file().set(Some(opened.ino));
         Some(opened.ino)

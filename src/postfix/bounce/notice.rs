@@ -1,0 +1,234 @@
+//! The notification itself: a `multipart/report` of a text for people, a report for programs
+//! and the message, or its headers.
+
+use super::{Entry, Report, ReportKind};
+use crate::postfix::queue::QueueFile;
+use crate::postfix::server::Daemon;
+use crate::proto::{address, message};
+use crate::world::clock::Time;
+use std::fmt::Write;
+
+/// Which of the built-in notifications.
+#[derive(Clone, Copy, Debug)]
+pub struct Notice {
+    kind: ReportKind,
+    to_postmaster: bool,
+    /// It returns a bounce.
+    double: bool,
+}
+
+impl Notice {
+    /// For the sender of the message.
+    pub fn sender(kind: ReportKind) -> Notice {
+        Notice { kind, to_postmaster: false, double: false }
+    }
+
+    /// For the postmaster; `double` where the message is a bounce itself.
+    pub fn postmaster(kind: ReportKind, double: bool) -> Notice {
+        Notice { kind, to_postmaster: true, double }
+    }
+
+    /// The whole message, lines ended by LF.
+    pub fn render(self, daemon: &Daemon, report: &Report, entries: &[Entry], file: &QueueFile, to: &str) -> String {
+        let now = daemon.p.now();
+        let myhostname = daemon.string("myhostname");
+        let boundary = format!("{}.{}/{myhostname}", report.id, now.unix());
+        let mut out = String::with_capacity(2048 + file.file.len());
+        self.headers(daemon, &mut out, &boundary, to, now);
+        let mut part = |out: &mut String, description: &str, kind: &str, eight_bit: bool| {
+            let _ = write!(out, "--{boundary}\nContent-Description: {description}\nContent-Type: {kind}\n");
+            if eight_bit {
+                out.push_str("Content-Transfer-Encoding: 8bit\n");
+            }
+            out.push('\n');
+        };
+        part(&mut out, "Notification", "text/plain; charset=utf-8", true);
+        self.text(daemon, &mut out);
+        for entry in entries {
+            out.push('\n');
+            self.for_people(entry, &mut out);
+        }
+        out.push('\n');
+        part(&mut out, "Delivery report", "message/delivery-status", false);
+        self.for_programs(daemon, report, entries, file, &mut out);
+        out.push('\n');
+        let content = file.content();
+        if self.whole_message(report, content.len(), daemon) {
+            part(&mut out, self.description(true), "message/rfc822", true);
+            returned(daemon, report, &content, &mut out);
+        } else {
+            part(&mut out, self.description(false), "text/rfc822-headers", true);
+            returned(daemon, report, &content[..headers_len(&content)], &mut out);
+        }
+        let _ = write!(out, "\n--{boundary}--\n");
+        out
+    }
+
+    fn headers(self, daemon: &Daemon, out: &mut String, boundary: &str, to: &str, now: Time) {
+        let origin = daemon.string("myorigin");
+        let to = if to.contains('@') { to.to_owned() } else { format!("{to}@{origin}") };
+        let auto = if self.to_postmaster { "auto-generated" } else { "auto-replied" };
+        let _ = write!(
+            out,
+            "Date: {}\nFrom: Mail Delivery System <MAILER-DAEMON@{origin}>\nSubject: {}\nTo: {}\n\
+             Auto-Submitted: {auto}\nMIME-Version: 1.0\n\
+             Content-Type: multipart/report; report-type=delivery-status;\n\tboundary=\"{boundary}\"\n\
+             Content-Transfer-Encoding: 8bit\n\nThis is a MIME-encapsulated message.\n\n",
+            message::date_with_zone(now.unix()),
+            self.subject(),
+            address::quote(&to),
+        );
+    }
+
+    fn subject(self) -> &'static str {
+        match (self.kind, self.to_postmaster) {
+            (ReportKind::Failure, false) => "Undelivered Mail Returned to Sender",
+            (ReportKind::Failure, true) => "Postmaster Copy: Undelivered Mail",
+            (ReportKind::Delay, false) => "Delayed Mail (still being retried)",
+            (ReportKind::Delay, true) => "Postmaster Warning: Delayed Mail",
+            (ReportKind::Success, _) => "Successful Mail Delivery Report",
+            (ReportKind::Trace, _) => "Mail Delivery Status Report",
+        }
+    }
+
+    fn text(self, daemon: &Daemon, out: &mut String) {
+        if self.to_postmaster {
+            return;
+        }
+        let _ = write!(out, "This is the mail system at host {}.\n\n", daemon.string("myhostname"));
+        let help = "For further assistance, please send mail to postmaster.\n\n\
+                    If you do so, please include this problem report. You can\n\
+                    delete your own text from the attached returned message.\n\n";
+        match self.kind {
+            ReportKind::Failure => {
+                out.push_str(
+                    "I'm sorry to have to inform you that your message could not\n\
+                     be delivered to one or more recipients. It's attached below.\n\n",
+                );
+                out.push_str(help);
+            }
+            ReportKind::Delay => {
+                let hours = daemon.seconds("delay_warning_time").as_secs() / 3600;
+                let days = daemon.seconds("maximal_queue_lifetime").as_secs() / 86400;
+                let hashes = "#".repeat(68);
+                let _ = write!(
+                    out,
+                    "{hashes}\n# THIS IS A WARNING ONLY.  YOU DO NOT NEED TO RESEND YOUR MESSAGE. #\n{hashes}\n\n\
+                     Your message could not be delivered for more than {hours} hour(s).\n\
+                     It will be retried until it is {days} day(s) old.\n\n{help}"
+                );
+            }
+            ReportKind::Success => out.push_str(
+                "Your message was successfully delivered to the destination(s)\n\
+                 listed below. If the message was delivered to mailbox you will\n\
+                 receive no further notifications. Otherwise you may still receive\n\
+                 notifications of mail delivery errors from other systems.\n\n",
+            ),
+            ReportKind::Trace => {
+                out.push_str("Enclosed is the mail delivery report that you requested.\n\n");
+            }
+        }
+        out.push_str("                   The mail system\n");
+    }
+
+    fn for_people(self, entry: &Entry, out: &mut String) {
+        let mut text = format!("<{}>", entry.recipient);
+        if !entry.original.is_empty() && entry.original != entry.recipient {
+            let _ = write!(text, " (expanded from <{}>)", entry.original);
+        }
+        let _ = write!(text, ": {}", entry.dsn.reason);
+        fold(&text, out);
+    }
+
+    fn for_programs(self, daemon: &Daemon, report: &Report, entries: &[Entry], file: &QueueFile, out: &mut String) {
+        let _ = writeln!(out, "Reporting-MTA: dns; {}", daemon.string("myhostname"));
+        if !report.dsn_envid.is_empty() {
+            let _ = writeln!(out, "Original-Envelope-Id: {}", report.dsn_envid);
+        }
+        let _ = writeln!(out, "X-{}-Queue-ID: {}", daemon.string("mail_name"), report.id);
+        let sender = sender_of(daemon, report);
+        let _ = writeln!(out, "X-{}-Sender: rfc822; {sender}", daemon.string("mail_name"));
+        let _ = writeln!(out, "Arrival-Date: {}", message::date_with_zone(file.arrival.unix()));
+        for e in entries {
+            let _ = write!(out, "\nFinal-Recipient: rfc822; {}\n", e.recipient);
+            if !e.dsn_orcpt.is_empty() {
+                let _ = writeln!(out, "Original-Recipient: {}", e.dsn_orcpt);
+            }
+            let action = if self.kind == ReportKind::Failure { "failed" } else { &e.action };
+            let _ = write!(out, "Action: {action}\nStatus: {}\n", e.dsn.status);
+            if !e.dsn.mta_name.is_empty() {
+                let _ = writeln!(out, "Remote-MTA: {}; {}", e.dsn.mta_type, e.dsn.mta_name);
+            }
+            let (kind, text) = match &*e.dsn.diagnostic_text {
+                "" => (format!("X-{}", daemon.string("mail_name")), &e.dsn.reason),
+                _ => (e.dsn.diagnostic_type.to_string(), &e.dsn.diagnostic_text),
+            };
+            fold(&format!("Diagnostic-Code: {kind}; {text}"), out);
+            if self.kind == ReportKind::Delay {
+                let until = file.arrival + daemon.seconds("maximal_queue_lifetime");
+                let _ = writeln!(out, "Will-Retry-Until: {}", message::date_with_zone(until.unix()));
+            }
+        }
+    }
+
+    /// Is the whole message returned, or its headers only?
+    fn whole_message(self, report: &Report, len: usize, daemon: &Daemon) -> bool {
+        let limit = daemon.int("bounce_size_limit").max(0) as usize;
+        let fits = limit == 0 || len <= limit;
+        self.kind == ReportKind::Failure
+            && (!self.to_postmaster || self.double)
+            && report.dsn_ret_full != Some(false)
+            && fits
+    }
+
+    fn description(self, whole: bool) -> &'static str {
+        match (self.kind, whole) {
+            (ReportKind::Failure, true) => "Undelivered Message",
+            (ReportKind::Failure | ReportKind::Delay, false) => "Undelivered Message Headers",
+            (_, true) => "Message",
+            (_, false) => "Message Headers",
+        }
+    }
+}
+
+/// The message, with its sender on top.
+fn returned(daemon: &Daemon, report: &Report, content: &[u8], out: &mut String) {
+    let _ = writeln!(out, "Return-Path: <{}>", sender_of(daemon, report));
+    out.push_str(&String::from_utf8_lossy(content));
+}
+
+/// The sender as it is written; the null sender has a name, too.
+fn sender_of(daemon: &Daemon, report: &Report) -> String {
+    match &*report.sender {
+        "" => format!("MAILER-DAEMON@{}", daemon.string("myorigin")),
+        sender => address::quote(sender),
+    }
+}
+
+/// Where the headers end.
+fn headers_len(content: &[u8]) -> usize {
+    memchr::memmem::find(content, b"\n\n").map_or(content.len(), |at| at + 1)
+}
+
+/// Lines of at most 78 characters, broken at blanks; those that follow are indented.
+fn fold(text: &str, out: &mut String) {
+    const WIDTH: usize = 79;
+    const INDENT: &str = "    ";
+    let mut width = 0;
+    for (n, word) in text.split(' ').enumerate() {
+        if n > 0 {
+            if width + 1 + word.len() > WIDTH {
+                out.push('\n');
+                out.push_str(INDENT);
+                width = INDENT.len();
+            } else {
+                out.push(' ');
+                width += 1;
+            }
+        }
+        out.push_str(word);
+        width += word.len();
+    }
+    out.push('\n');
+}
+

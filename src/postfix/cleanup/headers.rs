@@ -1,0 +1,206 @@
+//! The headers of a message on its way through cleanup: what is dropped, completed and added.
+
+use super::Settings;
+use crate::postfix::ipc::Submission;
+use crate::postfix::rewrite::Rewriter;
+use crate::proto::address::{self, HeaderAddresses};
+use crate::proto::message;
+use crate::world::clock::Time;
+use crate::world::process::Process;
+use bytes::Bytes;
+use std::rc::Rc;
+
+/// Headers with addresses that cleanup completes; the second says that they name recipients.
+const ADDRESS_HEADERS: [&str; 17] = [
+    "apparently-to",
+    "cc",
+    "disposition-notification-to",
+    "errors-to",
+    "from",
+    "mail-followup-to",
+    "reply-to",
+    "resent-bcc",
+    "resent-cc",
+    "resent-from",
+    "resent-reply-to",
+    "resent-sender",
+    "resent-to",
+    "return-receipt-to",
+    "sender",
+    "to",
+    "bcc",
+];
+
+/// One message's headers.
+pub struct Pass<'s> {
+    id: &'s Rc<str>,
+    submission: &'s Submission,
+    drop: &'s [Rc<str>],
+    headers: Vec<Vec<u8>>,
+    /// `Received:` headers seen, for loops.
+    pub received: usize,
+    message_id: Option<String>,
+    resent_message_id: Option<String>,
+    has: Has,
+}
+
+/// Which of the headers are there that a message must have.
+#[derive(Default)]
+struct Has {
+    date: bool,
+    from: bool,
+    recipient: bool,
+    resent: bool,
+    resent_date: bool,
+    resent_from: bool,
+}
+
+impl<'s> Pass<'s> {
+    /// Nothing read yet.
+    pub fn new(id: &'s Rc<str>, submission: &'s Submission, drop: &'s [Rc<str>]) -> Pass<'s> {
+        let (headers, has) = (Vec::with_capacity(12), Has::default());
+        Pass { id, submission, drop, headers, received: 0, message_id: None, resent_message_id: None, has }
+    }
+
+    /// Reads the headers; gives the body, with the empty line before it.
+    pub fn read(&mut self, content: &Bytes) -> Bytes {
+        let mut at = 0;
+        while let Some((end, name)) = header_at(content, at) {
+            self.take(&content[at..end], name);
+            at = end;
+        }
+        let body = content.slice(at..);
+        if body.first() == Some(&b'\n') {
+            return body;
+        }
+        if body.is_empty() {
+            return body;
+        }
+        // The body began without the empty line that must be there.
+        let mut with = Vec::with_capacity(body.len() + 1);
+        with.push(b'\n');
+        with.extend_from_slice(&body);
+        with.into()
+    }
+
+    fn take(&mut self, header: &[u8], name: &[u8]) {
+        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+        if self.drop.iter().any(|d| **d == *name) {
+            return;
+        }
+        let value = || String::from_utf8_lossy(&header[name.len() + 1..]).trim().to_owned();
+        match &*name {
+            "received" => self.received += 1,
+            "message-id" => self.message_id = Some(value()),
+            "resent-message-id" => self.resent_message_id = Some(value()),
+            "date" => self.has.date = true,
+            "from" => self.has.from = true,
+            "to" | "cc" => self.has.recipient = true,
+            "resent-date" => self.has.resent_date = true,
+            "resent-from" => self.has.resent_from = true,
+            _ => {}
+        }
+        self.has.resent |= name.starts_with("resent-");
+        self.headers.push(header.to_vec());
+    }
+
+    /// Completes the addresses of a local message's headers.
+    pub async fn rewrite_addresses(&mut self, p: &Process, rewriter: &Rewriter) {
+        for header in &mut self.headers {
+            let Some(colon) = memchr::memchr(b':', header) else { continue };
+            let name = header[..colon].to_ascii_lowercase();
+            if !ADDRESS_HEADERS.iter().any(|h| h.as_bytes() == &*name) {
+                continue;
+            }
+            let text = String::from_utf8_lossy(&header[colon + 1..]).into_owned();
+            let mut addresses = HeaderAddresses::parse(&text);
+            let mut changed = false;
+            for address in addresses.iter_mut() {
+                let old: Rc<str> = address.as_str().into();
+                let new = rewriter.rewrite(p, self.submission.context, &old).await;
+                if new != old {
+                    *address = new.to_string();
+                    changed = true;
+                }
+            }
+            if changed {
+                let name = String::from_utf8_lossy(&header[..colon]).into_owned();
+                *header = addresses.fold(&name).into_bytes();
+            }
+        }
+    }
+
+    /// Adds what a message must have; `from` is the completed envelope sender.
+    pub(super) fn add_missing(&mut self, settings: &Settings, from: &str, now: Time) {
+        let prefix = self.resent_prefix_name();
+        let resent = self.has.resent;
+        let id_missing = if resent { self.resent_message_id.is_none() } else { self.message_id.is_none() };
+        if id_missing {
+            let id = format!("<{}.{}@{}>", now.strftime("%Y%m%d%H%M%S"), self.id, settings.myhostname);
+            self.push(format!("{prefix}Message-Id: {id}\n"));
+            *(if resent { &mut self.resent_message_id } else { &mut self.message_id }) = Some(id);
+        }
+        if !(if resent { self.has.resent_date } else { self.has.date }) {
+            self.push(format!("{prefix}Date: {}\n", message::date_with_zone(now.unix())));
+        }
+        if !(if resent { self.has.resent_from } else { self.has.from }) && !from.is_empty() {
+            let quoted = address::quote(from);
+            let line = match self.submission.full_name.as_deref().filter(|n| !n.is_empty()) {
+                Some(name) => format!("{prefix}From: {} <{quoted}>\n", address::quote_phrase(name)),
+                None => format!("{prefix}From: {quoted}\n"),
+            };
+            self.push(line);
+        }
+        if !self.has.recipient && !settings.undisclosed.is_empty() {
+            self.push(format!("{}\n", settings.undisclosed));
+        }
+    }
+
+    fn push(&mut self, header: String) {
+        self.headers.push(header.into_bytes());
+    }
+
+    fn resent_prefix_name(&self) -> &'static str {
+        if self.has.resent { "Resent-" } else { "" }
+    }
+
+    /// What the log puts before `message-id=`.
+    pub fn resent_prefix(&self) -> &'static str {
+        if self.has.resent && self.resent_message_id.is_some() { "resent-" } else { "" }
+    }
+
+    /// The id that the log shows; `<>` where there is none.
+    pub fn message_id(&self) -> &str {
+        let id = if self.has.resent { self.resent_message_id.as_ref() } else { None };
+        id.or(self.message_id.as_ref()).map_or("<>", |s| s.as_str())
+    }
+
+    /// All headers, with those on top that the receiving program put there.
+    pub fn finish(self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.submission.content.len().min(4096) + 400);
+        out.extend_from_slice(&self.submission.prepend);
+        for h in &self.headers {
+            out.extend_from_slice(h);
+        }
+        out
+    }
+}
+
+/// The header that starts at `at`: where it ends, and its name. Continuation lines belong to it.
+fn header_at(content: &[u8], at: usize) -> Option<(usize, &[u8])> {
+    let rest = &content[at..];
+    let colon = memchr::memchr2(b':', b'\n', rest)?;
+    let name = &rest[..colon];
+    // Blanks before the colon are tolerated, others are not (RFC 5322, section 4.5).
+    let bare = name.trim_ascii_end();
+    if rest[colon] != b':' || bare.is_empty() || !bare.iter().all(|b| (33..127).contains(b)) {
+        return None;
+    }
+    let mut end = colon;
+    loop {
+        end = memchr::memchr(b'\n', &rest[end..]).map_or(rest.len(), |n| end + n + 1);
+        if !matches!(rest.get(end), Some(b' ' | b'\t')) {
+            return Some((at + end, bare));
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! What every delivery agent does with a request (`deliver_request(3)`), and how it tells what
+//! came of each recipient: to the log, to the queue file, and to the bounce daemon
+//! (`sent(3)`, `bounce(3)`, `defer(3)`).
+
+use super::bounce::{Append, Report, ReportKind};
+use super::ipc::{DeliveryReport, DeliveryRequest, TraceFlags};
+use super::queue::{self, Queue, Recipient, notify};
+use super::server::Daemon;
+use crate::world::clock::{Duration, Time};
+use crate::world::files::How;
+use crate::world::stream::Stream;
+use std::fmt::Write;
+use std::rc::Rc;
+
+/// What a delivery came to, for people and for programs.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Dsn {
+    /// The enhanced status code, `5.1.1` (RFC 3463).
+    pub status: Rc<str>,
+    /// The reason in words.
+    pub reason: Rc<str>,
+    /// What kind of system gave `diagnostic_text` (`smtp`, `x-unix`), or empty.
+    pub diagnostic_type: Rc<str>,
+    /// Its own words.
+    pub diagnostic_text: Rc<str>,
+    /// What kind of name `mta_name` is (`dns`), or empty.
+    pub mta_type: Rc<str>,
+    /// The host that spoke.
+    pub mta_name: Rc<str>,
+}
+
+impl Dsn {
+    /// A status with a reason of our own.
+    pub fn new(status: &str, reason: impl Into<Rc<str>>) -> Dsn {
+        Dsn { status: status.into(), reason: reason.into(), ..Dsn::default() }
+    }
+
+    /// May another try go better (class 4)?
+    pub fn is_transient(&self) -> bool {
+        self.status.starts_with('4')
+    }
+}
+
+/// When a delivery agent came how far.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
+    /// When the connection stood, for an agent that makes one.
+    pub connected: Option<Time>,
+}
+
+/// What happened to a recipient.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// Delivered; bounces and waiting aside.
+    Sent,
+    /// Never to be delivered.
+    Bounced,
+    /// Not yet.
+    Deferred,
+}
+
+/// A request that is being worked on.
+pub struct Delivery<'d> {
+    /// The agent.
+    pub daemon: &'d Daemon,
+    /// The request.
+    pub request: DeliveryRequest,
+    /// When the agent got it.
+    started: Time,
+    /// Does a recipient have to wait?
+    deferred: std::cell::Cell<bool>,
+}
+
+impl<'d> Delivery<'d> {
+    /// Waits for qmgr's request on a new connection.
+    pub async fn receive(daemon: &'d Daemon, stream: &Stream) -> Option<Delivery<'d>> {
+        let request = stream.receive::<DeliveryRequest>().await?;
+        Some(Delivery { daemon, request, started: daemon.p.now(), deferred: std::cell::Cell::new(false) })
+    }
+
+    /// Tells qmgr that the request is done.
+    pub fn finish(self, stream: &Stream, site_down: Option<Dsn>) {
+        let report = DeliveryReport { deferred: self.deferred.get(), site_down };
+        let id = &self.request.id;
+        // qmgr reads the answer, or is gone and looks at the queue file when it comes back.
+        let _ = stream.send(|| format!("{id} {}", if report.deferred { "must wait" } else { "done" }), report.clone());
+    }
+
+    /// Must a recipient of this request wait?
+    pub fn is_deferred(&self) -> bool {
+        self.deferred.get()
+    }
+
+    /// The message, each line ended by LF.
+    pub fn content(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.request.file.len());
+        for r in super::record::Records::new(&self.request.file, self.request.data_offset).flatten() {
+            match r.kind {
+                super::record::Type::Line => {
+                    out.extend_from_slice(r.content);
+                    out.push(b'\n');
+                }
+                super::record::Type::Part => out.extend_from_slice(r.content),
+                _ => break,
+            }
+        }
+        out
+    }
+
+    /// A recipient was delivered to: logged, reported if wanted, and struck from the queue file.
+    pub async fn sent(&self, rcpt: &Recipient, relay: &str, progress: Progress, dsn: &Dsn) {
+        if self.request.trace == TraceFlags::VerifyOnly {
+            return self.verified(rcpt, relay, progress, dsn, "deliverable").await;
+        }
+        let wants = rcpt.dsn_notify & notify::SUCCESS != 0;
+        if wants || self.request.trace == TraceFlags::Record {
+            let action = match (&*self.daemon.service.entry.command, &*dsn.status) {
+                ("local", s) if s.starts_with("2") && dsn.reason.starts_with("forwarded") => "expanded",
+                ("smtp" | "lmtp", _) if dsn.reason.is_empty() => "relayed",
+                _ => "delivered",
+            };
+            self.append("trace", rcpt, relay, dsn, action).await;
+        }
+        self.log(rcpt, relay, progress, dsn, "sent", &dsn.reason);
+        self.strike(rcpt);
+    }
+
+    /// A recipient will never be delivered to.
+    pub async fn bounced(&self, rcpt: &Recipient, relay: &str, progress: Progress, dsn: &Dsn) {
+        if self.request.trace == TraceFlags::VerifyOnly {
+            return self.verified(rcpt, relay, progress, dsn, "undeliverable").await;
+        }
+        if self.daemon.yes("soft_bounce") {
+            let mut soft = dsn.clone();
+            soft.status = format!("4{}", dsn.status.get(1..).unwrap_or_default()).into();
+            return self.deferred(rcpt, relay, progress, &soft).await;
+        }
+        let silent = rcpt.dsn_notify != 0 && rcpt.dsn_notify & notify::FAILURE == 0;
+        if !silent {
+            self.append("bounce", rcpt, relay, dsn, "failed").await;
+        }
+        self.log(rcpt, relay, progress, dsn, "bounced", &dsn.reason);
+        self.strike(rcpt);
+    }
+
+    /// A recipient has to wait.
+    pub async fn deferred(&self, rcpt: &Recipient, relay: &str, progress: Progress, dsn: &Dsn) {
+        if self.request.trace == TraceFlags::VerifyOnly {
+            return self.verified(rcpt, relay, progress, dsn, "undeliverable").await;
+        }
+        self.append("defer", rcpt, relay, dsn, "delayed").await;
+        self.deferred.set(true);
+        self.log(rcpt, relay, progress, dsn, "deferred", &dsn.reason);
+    }
+
+    /// A recipient whose delivery failed, for good or for now, as the status says.
+    pub async fn failed(&self, rcpt: &Recipient, relay: &str, progress: Progress, dsn: &Dsn) -> Fate {
+        if dsn.is_transient() {
+            self.deferred(rcpt, relay, progress, dsn).await;
+            Fate::Deferred
+        } else {
+            self.bounced(rcpt, relay, progress, dsn).await;
+            Fate::Bounced
+        }
+    }
+
+    async fn verified(&self, rcpt: &Recipient, relay: &str, progress: Progress, dsn: &Dsn, status: &str) {
+        self.append("trace", rcpt, relay, dsn, status).await;
+        self.log(rcpt, relay, progress, dsn, status, &dsn.reason);
+        self.strike(rcpt);
+    }
+
+    /// Notes the recipient's fate in the log file of a bounce service.
+    async fn append(&self, service: &'static str, rcpt: &Recipient, relay: &str, dsn: &Dsn, action: &str) {
+        let append = Append {
+            id: self.request.id.clone(),
+            recipient: rcpt.clone(),
+            relay: relay.into(),
+            dsn: dsn.clone(),
+            action: action.into(),
+        };
+        super::bounce::append(self.daemon, service, append).await;
+    }
+
+    /// The line that administrators look for.
+    pub fn log(&self, rcpt: &Recipient, relay: &str, progress: Progress, dsn: &Dsn, status: &str, text: &str) {
+        let r = &self.request;
+        let now = self.daemon.p.now();
+        let connected = progress.connected.unwrap_or(self.started);
+        let mut line = String::with_capacity(200);
+        let _ = write!(line, "{}: to=<{}>", r.id, rcpt.address);
+        if !rcpt.original.is_empty() && !rcpt.original.eq_ignore_ascii_case(&rcpt.address) {
+            let _ = write!(line, ", orig_to=<{}>", rcpt.original);
+        }
+        let _ = write!(line, ", relay={relay}, delay={}, delays=", delay(now - r.arrival));
+        let steps = [
+            r.active.min(r.handed) - r.arrival,
+            self.started - r.active,
+            connected - self.started,
+            now - connected,
+        ];
+        for (i, step) in steps.into_iter().enumerate() {
+            let _ = write!(line, "{}{}", if i > 0 { "/" } else { "" }, delay(step));
+        }
+        let _ = write!(line, ", dsn={}, status={status} ({text})", dsn.status);
+        self.daemon.msg.log(&line);
+    }
+
+    /// Marks a recipient as done in the queue file.
+    fn strike(&self, rcpt: &Recipient) {
+        if rcpt.offset == 0 {
+            return;
+        }
+        let path = Queue::Active.path(&self.request.id);
+        let how = How { write: true, ..How::default() };
+        if let Ok(file) = self.daemon.p.open(&path, how, 0) {
+            let _ = file.seek(rcpt.offset);
+            let _ = file.write_file(&[super::record::Type::Done as u8]);
+        }
+    }
+
+    /// Asks for a report to the sender at once (`sendmail -v`, `NOTIFY=SUCCESS`).
+    pub fn report(&self) -> Report {
+        Report {
+            kind: ReportKind::Success,
+            id: self.request.id.clone(),
+            sender: self.request.sender.clone(),
+            dsn_envid: self.request.dsn_envid.clone(),
+            dsn_ret_full: self.request.dsn_ret_full,
+        }
+    }
+}
+
+/// A delay as the log prints it: two significant digits at most two places after the point.
+fn delay(d: Duration) -> String {
+    let micros = d.as_micros();
+    if micros >= 10_000_000 {
+        return format!("{}", (micros + 500_000) / 1_000_000);
+    }
+    let hundredths = if micros >= 1_000_000 { (micros + 50_000) / 100_000 * 10 } else { (micros + 5_000) / 10_000 };
+    let (whole, part) = (hundredths / 100, hundredths % 100);
+    match (part, part % 10) {
+        (0, _) => whole.to_string(),
+        (_, 0) => format!("{whole}.{}", part / 10),
+        _ => format!("{whole}.{part:02}"),
+    }
+}
+
+/// Where the log files of bounce services lie.
+pub fn log_path(service: &str, id: &str) -> String {
+    queue::path(service, id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_have_two_significant_digits() {
+        for (micros, shown) in
+            [(0, "0"), (4_000, "0"), (26_000, "0.03"), (200_000, "0.2"), (1_440_000, "1.4"), (64_000_000, "64")]
+        {
+            assert_eq!(delay(Duration::from_micros(micros)), shown);
+        }
+    }
+}

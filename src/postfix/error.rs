@@ -1,0 +1,63 @@
+//! error(8), for the services `error` and `retry`, and discard(8): agents that deliver nothing.
+//!
+//! `error` returns every recipient with the reason that stands in the next hop (`5.1.1 text`),
+//! `retry` lets it wait for that reason, `discard` says that it was delivered.
+
+use super::deliver::{Delivery, Dsn, Progress};
+use super::server::Daemon;
+use crate::world::process::Process;
+
+/// The error daemon.
+pub async fn main(p: Process) -> i32 {
+    let daemon = match Daemon::start(p) {
+        Ok(daemon) => daemon,
+        Err(status) => return status,
+    };
+    while let Some(stream) = daemon.accept().await {
+        let Some(delivery) = Delivery::receive(&daemon, &stream).await else { continue };
+        let default = if daemon.service.name() == "retry" { "4.0.0" } else { "5.0.0" };
+        let dsn = reason(&delivery.request.nexthop, default);
+        for rcpt in &delivery.request.recipients {
+            delivery.failed(rcpt, "none", Progress::default(), &dsn).await;
+        }
+        delivery.finish(&stream, None);
+    }
+    0
+}
+
+/// The discard daemon.
+pub async fn discard(p: Process) -> i32 {
+    let daemon = match Daemon::start(p) {
+        Ok(daemon) => daemon,
+        Err(status) => return status,
+    };
+    while let Some(stream) = daemon.accept().await {
+        let Some(delivery) = Delivery::receive(&daemon, &stream).await else { continue };
+        let dsn = Dsn::new("2.0.0", reason(&delivery.request.nexthop, "2.0.0").reason);
+        for rcpt in &delivery.request.recipients {
+            delivery.sent(rcpt, "none", Progress::default(), &dsn).await;
+        }
+        delivery.finish(&stream, None);
+    }
+    0
+}
+
+/// A reason with or without a status code of its own in front.
+fn reason(nexthop: &str, default: &str) -> Dsn {
+    let (code, text) = nexthop.split_once(' ').unwrap_or(("", nexthop));
+    let is_code = code.split('.').count() == 3 && code.split('.').all(|n| n.parse::<u16>().is_ok());
+    if is_code { Dsn::new(code, text.trim_start()) } else { Dsn::new(default, nexthop) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reason;
+
+    #[test]
+    fn a_reason_may_bring_its_own_code() {
+        assert_eq!(&*reason("5.1.1 User unknown", "5.0.0").status, "5.1.1");
+        assert_eq!(&*reason("5.1.1 User unknown", "5.0.0").reason, "User unknown");
+        assert_eq!(&*reason("no such thing", "5.0.0").status, "5.0.0");
+        assert_eq!(&*reason("no such thing", "5.0.0").reason, "no such thing");
+    }
+}

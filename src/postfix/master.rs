@@ -1,0 +1,347 @@
+//! master(8): starts the daemons of master.cf when somebody calls their sockets, and wakes those
+//! that have to look around now and then.
+//!
+//! Reads `main.cf` and `master.cf`, when started and on SIGHUP. Makes the sockets in
+//! `/var/spool/postfix/{public,private}` and the listeners of `inet` services; writes
+//! `/var/spool/postfix/pid/master.pid`.
+//!
+//! # Simplifications
+//! Daemons are not put into a chroot: every service behaves as with `chroot = n`. A daemon is
+//! retired when it is idle, never in the middle of its work.
+
+use super::config::Config;
+use super::config::master_cf::{self, Entry, ServiceType};
+use super::msg::Msg;
+use super::queue::SPOOL;
+use super::{MASTER_CF, config_of};
+use crate::world::agenda::TaskId;
+use crate::world::clock::Duration;
+use crate::world::exec::{Signal, Start};
+use crate::world::net::Listener;
+use crate::world::process::Process;
+use crate::world::timer::{Either, race};
+use crate::world::users::Cred;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::rc::Rc;
+use std::task::Poll;
+
+/// The version of Postfix that is simulated.
+pub const VERSION: &str = "3.7.11";
+
+/// A service of master.cf while it runs.
+pub struct Service {
+    /// Its line.
+    pub entry: Entry,
+    /// `-o name=value` from its line.
+    pub overrides: Vec<(Rc<str>, Rc<str>)>,
+    running: Cell<usize>,
+    retired: Cell<bool>,
+    waiting: RefCell<Vec<TaskId>>,
+    children: RefCell<Vec<u32>>,
+    listener: Listener,
+    world: crate::world::World,
+}
+
+/// What a daemon gets from master besides its arguments.
+pub struct Inheritance {
+    /// Its service.
+    pub service: Rc<Service>,
+}
+
+/// A wake-up call to a daemon (`trigger(3)`): what it should do, in one letter each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trigger(pub &'static str);
+
+impl Service {
+    /// The socket its daemons take connections from.
+    pub fn listener(&self) -> &Listener {
+        &self.listener
+    }
+
+    /// Its name in master.cf.
+    pub fn name(&self) -> &str {
+        &self.entry.name
+    }
+
+    /// Shall its daemons end?
+    pub fn retired(&self) -> bool {
+        self.retired.get()
+    }
+
+    /// Waits until its daemons shall end.
+    pub async fn retirement(&self) {
+        poll_fn(|_| {
+            if self.retired.get() {
+                return Poll::Ready(());
+            }
+            self.wait_here();
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn wait_here(&self) {
+        if let Some(task) = self.world.current_task() {
+            let mut waiting = self.waiting.borrow_mut();
+            if !waiting.contains(&task) {
+                waiting.push(task);
+            }
+        }
+    }
+
+    fn changed(&self) {
+        for task in std::mem::take(&mut *self.waiting.borrow_mut()) {
+            self.world.wake(task);
+        }
+    }
+
+    /// Waits until another daemon may be started.
+    async fn room(&self) {
+        let limit = self.entry.max_processes.unwrap_or(100);
+        poll_fn(|_| {
+            if self.retired.get() || limit == 0 || self.running.get() < limit as usize {
+                return Poll::Ready(());
+            }
+            self.wait_here();
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+/// The daemon.
+pub async fn main(p: Process) -> i32 {
+    let config = match config_of(&p, &[]) {
+        Ok(config) => config,
+        Err(e) => {
+            p.syslog("postfix/master", &format!("fatal: {e}"));
+            return 1;
+        }
+    };
+    let msg = Msg::daemon(&p, &config);
+    let Ok(mut services) = start_services(&p, &config, &msg, &[]) else { return 1 };
+    p.set_umask(0o077);
+    let pid_file = format!("{SPOOL}/pid/master.pid");
+    if let Err(e) = p.write_file(&pid_file, format!("{:>32}\n", p.pid()), 0o600) {
+        msg.log(&format!("fatal: open lock file {pid_file}: {e}"));
+        return 1;
+    }
+    p.catch(&[Signal::Hup, Signal::Term]);
+    let running = "version 3.7.11, configuration /etc/postfix";
+    msg.log(&format!("daemon started -- {running}"));
+    loop {
+        match p.signal().await {
+            Signal::Hup => {
+                msg.log(&format!("reload -- {running}"));
+                retire(&services);
+                let Ok(config) = config_of(&p, &[]) else { return 1 };
+                let Ok(again) = start_services(&p, &config, &msg, &services) else { return 1 };
+                services = again;
+            }
+            signal => {
+                msg.log(&format!("terminating on signal {}", signal.number()));
+                let _ = p.unlink(&pid_file);
+                for service in &services {
+                    for pid in service.children.borrow().clone() {
+                        let _ = p.kill(pid, Signal::Term);
+                    }
+                }
+                return 0;
+            }
+        }
+    }
+}
+
+fn retire(services: &[Rc<Service>]) {
+    for service in services {
+        service.retired.set(true);
+        service.changed();
+    }
+}
+
+/// Opens the sockets of all services and has each watched. After a reload, `before` are the old
+/// services: a socket that stays is kept open, so that no call is lost.
+fn start_services(
+    p: &Process,
+    config: &Config,
+    msg: &Msg,
+    before: &[Rc<Service>],
+) -> Result<Vec<Rc<Service>>, ()> {
+    let text = p.read_text(MASTER_CF).map_err(|e| msg.log(&format!("fatal: open {MASTER_CF}: {e}")))?;
+    let entries =
+        master_cf::parse(&text, MASTER_CF).map_err(|e| msg.log(&format!("fatal: {e}")))?;
+    let mut services = Vec::new();
+    for entry in entries {
+        let overrides = entry.overrides();
+        let old = before.iter().find(|s| s.entry.name == entry.name && s.entry.kind == entry.kind);
+        let listener = match old {
+            Some(service) => service.listener.clone(),
+            None => listen(p, config, &entry).map_err(|e| msg.log(&format!("fatal: {e}")))?,
+        };
+        let service = Rc::new(Service {
+            entry,
+            overrides,
+            running: Cell::new(0),
+            retired: Cell::new(false),
+            waiting: RefCell::default(),
+            children: RefCell::default(),
+            listener,
+            world: p.world().clone(),
+        });
+        p.task(watch(p.clone(), service.clone()));
+        if let Some(pause) = service.entry.wakeup.filter(|w| *w > 0) {
+            p.task(wake(p.clone(), service.clone(), Duration::from_secs(pause)));
+        }
+        services.push(service);
+    }
+    Ok(services)
+}
+
+fn listen(p: &Process, config: &Config, entry: &Entry) -> Result<Listener, String> {
+    if entry.kind == ServiceType::Inet {
+        let addresses = inet_addresses(p, config, &entry.name)?;
+        let shown = addresses.first().map_or_else(String::new, |a| format!("{} port {}", a.ip(), a.port()));
+        return p.listen(&addresses).map_err(|e| format!("bind {shown}: {e}"));
+    }
+    let path = socket_path(entry);
+    let _ = p.unlink(&path);
+    let mask = p.set_umask(0);
+    let listener = p.listen_unix(&path, 0o666).map_err(|e| format!("bind: {path}: {e}"));
+    p.set_umask(mask);
+    let listener = listener?;
+    let users = postfix_ids(p);
+    let gid = if entry.private { users.1 } else { users.2 };
+    p.chown(&path, Some(users.0), Some(gid), false).map_err(|e| format!("chown {path}: {e}"))?;
+    Ok(listener)
+}
+
+/// Where the socket of a service lies.
+fn socket_path(entry: &Entry) -> String {
+    let directory = if entry.private { "private" } else { "public" };
+    format!("{SPOOL}/{directory}/{}", entry.name)
+}
+
+/// The ids of user postfix, its group, and the group postdrop.
+fn postfix_ids(p: &Process) -> (u32, u32, u32) {
+    let fs = p.host().fs();
+    let mut users = p.host().users();
+    let postfix = users.getpwnam(&fs, "postfix").map_or((0, 0), |u| (u.uid, u.gid));
+    let postdrop = users.getgrnam(&fs, "postdrop").map_or(postfix.1, |g| g.gid);
+    (postfix.0, postfix.1, postdrop)
+}
+
+/// The addresses an `inet` service listens on: `host:port`, or `port` on `inet_interfaces`.
+fn inet_addresses(p: &Process, config: &Config, name: &str) -> Result<Vec<SocketAddr>, String> {
+    let (host, port) = match name.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() => (Some(host.trim_matches(['[', ']'])), port),
+        Some((_, port)) => (None, port),
+        None => (None, name),
+    };
+    let port = super::port(p, port).ok_or_else(|| format!("unknown service: {port}/tcp"))?;
+    let loopback: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    let any: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+    let words = config.list("inet_interfaces");
+    let names: Vec<&str> = match host {
+        Some(host) => vec![host],
+        None => words.iter().map(|w| &**w).collect(),
+    };
+    let mut all = Vec::new();
+    for name in names {
+        match name {
+            "all" => all.extend(any),
+            "loopback-only" | "localhost" => all.extend(loopback),
+            name => match name.trim_matches(['[', ']']).parse::<IpAddr>() {
+                Ok(ip) => all.push(ip),
+                Err(_) if *name == **p.host().name() => all.extend(p.host().addresses()),
+                Err(_) => return Err(format!("config variable inet_interfaces: host not found: {name}")),
+            },
+        }
+    }
+    let protocols = config.list("inet_protocols");
+    let has = |p: &str| protocols.iter().any(|w| &**w == p || &**w == "all");
+    all.retain(|ip| if ip.is_ipv4() { has("ipv4") } else { has("ipv6") });
+    all.dedup();
+    Ok(all.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
+}
+
+/// Starts daemons for connections that no idle one takes.
+async fn watch(p: Process, service: Rc<Service>) {
+    loop {
+        if let Either::Right(()) = race(service.listener.unattended(), service.retirement()).await {
+            return;
+        }
+        service.room().await;
+        if service.retired.get() {
+            return;
+        }
+        match start(&p, &service) {
+            Ok(()) => p.sleep(crate::world::HOP * 3).await,
+            Err(text) => {
+                p.syslog("postfix/master", &text);
+                // A service whose program is missing or dies at once is not tried all the time.
+                p.idle(Duration::from_secs(60)).await;
+            }
+        }
+    }
+}
+
+fn start(p: &Process, service: &Rc<Service>) -> Result<(), String> {
+    let entry = &service.entry;
+    let program = format!("/usr/lib/postfix/sbin/{}", entry.command);
+    let mut start = Start::new([&*entry.command, "-n", &entry.name, "-t", entry.kind.name(), "-u"]);
+    start.argv.extend(entry.args.iter().cloned());
+    if entry.unprivileged {
+        let (uid, gid, _) = postfix_ids(p);
+        start.cred = Some(Cred { uid, gid, groups: Rc::from([]) });
+    }
+    start.directory = Some(SPOOL.to_owned());
+    start.inherited = Some(Rc::new(Inheritance { service: service.clone() }));
+    let child = p.spawn(&program, start).map_err(|e| format!("fatal: master_spawn: exec {program}: {e}"))?;
+    service.running.set(service.running.get() + 1);
+    let pid = child.process().pid();
+    service.children.borrow_mut().push(pid);
+    let (p2, service, program) = (p.clone(), service.clone(), program);
+    p.task(async move {
+        let status = child.wait().await;
+        service.running.set(service.running.get() - 1);
+        service.children.borrow_mut().retain(|c| *c != pid);
+        report(&p2, &program, pid, status);
+        service.changed();
+    });
+    Ok(())
+}
+
+fn report(p: &Process, program: &str, pid: u32, status: i32) {
+    match status {
+        0 | 143 => {}
+        s if s > 128 => {
+            p.syslog("postfix/master", &format!("warning: process {program} pid {pid} killed by signal {}", s - 128));
+        }
+        s => p.syslog("postfix/master", &format!("warning: process {program} pid {pid} exit status {s}")),
+    }
+}
+
+/// Wakes a service again and again.
+async fn wake(p: Process, service: Rc<Service>, pause: Duration) {
+    let path = socket_path(&service.entry);
+    loop {
+        if service.retired.get() {
+            return;
+        }
+        let _ = trigger(&p, &path, Trigger("W")).await;
+        if let Either::Right(()) = race(p.idle(pause), service.retirement()).await {
+            return;
+        }
+    }
+}
+
+/// Sends a daemon a wake-up call.
+///
+/// # Errors
+/// Those of connect(2): `ENOENT` or `ECONNREFUSED` when the mail system is down.
+pub async fn trigger(p: &Process, path: &str, call: Trigger) -> crate::world::errno::Sys<()> {
+    let stream = p.connect_unix(path).await?;
+    stream.send(|| format!("wake up: {}", call.0), call)
+}

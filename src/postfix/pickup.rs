@@ -1,0 +1,102 @@
+//! pickup(8): carries what `postdrop` left in `maildrop/` to cleanup.
+//!
+//! Trusts nothing in the file but what a user may say: the owner of the file is who sent it.
+//! Woken by postdrop and, to be sure, by master every minute.
+
+use super::ipc::{CleanupStatus, RewriteContext, Submission, TraceFlags};
+use super::queue::{self, Queue, QueueFile, SPOOL};
+use super::server::Daemon;
+use crate::proto::message;
+use crate::world::process::Process;
+use std::rc::Rc;
+
+/// The daemon.
+pub async fn main(p: Process) -> i32 {
+    let daemon = match Daemon::start(p) {
+        Ok(daemon) => daemon,
+        Err(status) => return status,
+    };
+    while let Some(stream) = daemon.accept_always().await {
+        let _ = stream.receive_any().await;
+        drop(stream);
+        for (id, path) in queue::scan(&daemon.p, Queue::Maildrop.name()) {
+            pick_up(&daemon, &id, &path).await;
+        }
+    }
+    0
+}
+
+async fn pick_up(daemon: &Daemon, old_id: &Rc<str>, path: &str) {
+    let p = &daemon.p;
+    let Ok(stat) = p.stat(path, false) else { return };
+    if !queue::is_complete(&stat) {
+        return;
+    }
+    let Some(file) = p.read_file(path).ok().and_then(|f| QueueFile::parse(f).ok()) else {
+        daemon.msg.log(&format!("warning: {}: malformed record in queue file", queue_name(path)));
+        let _ = queue::rename(p, old_id, Queue::Maildrop, Queue::Corrupt);
+        return;
+    };
+    let Ok(stream) = p.connect_unix(&format!("{SPOOL}/public/cleanup")).await else {
+        daemon.msg.log("warning: connect to service public/cleanup: Connection refused");
+        return;
+    };
+    let Some(id) = stream.receive::<Rc<str>>().await else { return };
+    daemon.msg.log(&format!("{id}: uid={} from=<{}>", stat.uid, file.sender));
+    let submission = submission(daemon, &id, stat.uid, &file);
+    let what = || format!("from {}, for {} recipients", file.sender, file.recipients.len());
+    if stream.send(what, submission).is_err() {
+        return;
+    }
+    match stream.receive::<CleanupStatus>().await {
+        Some(CleanupStatus::Ok) => done(daemon, old_id, path),
+        Some(CleanupStatus::Rejected { dsn, text, .. }) if !dsn.starts_with('4') => {
+            // The real one has cleanup bounce it; the sender of local mail sees it in the log.
+            daemon.msg.log(&format!("warning: {id}: {text}"));
+            refused(daemon, &id, &file, &dsn, &text).await;
+            done(daemon, old_id, path);
+        }
+        _ => daemon.msg.log(&format!("warning: maildrop/{old_id}: error writing {id}: queue file write error")),
+    }
+}
+
+fn done(daemon: &Daemon, id: &Rc<str>, path: &str) {
+    if daemon.p.unlink(path).is_ok() {
+        daemon.p.queue_event(id, &["maildrop", ""]);
+    }
+}
+
+fn queue_name(path: &str) -> &str {
+    path.strip_prefix(SPOOL).unwrap_or(path).trim_start_matches('/')
+}
+
+fn submission(daemon: &Daemon, id: &str, uid: u32, file: &QueueFile) -> Submission {
+    let now = daemon.p.now();
+    let by = format!("{} ({}, from userid {uid})", daemon.string("myhostname"), daemon.string("mail_name"));
+    let trace = match file.attribute("trace_flags").map(|v| &**v) {
+        Some("256") => TraceFlags::VerifyOnly,
+        Some("512") => TraceFlags::Record,
+        _ => TraceFlags::None,
+    };
+    Submission {
+        arrival: file.arrival,
+        context: RewriteContext::Local,
+        full_name: file.full_name.clone(),
+        client: None,
+        sender: file.sender.clone(),
+        dsn_envid: file.attribute("envelope_id").cloned(),
+        dsn_ret_full: file.attribute("ret_flags").map(|v| &**v == "1"),
+        eight_bit: file.attribute("encoding").is_some_and(|v| &**v == "8bit"),
+        smtputf8: false,
+        recipients: file.recipients.clone(),
+        prepend: format!("Received: by {by}\n\tid {id}; {}\n", message::date_with_zone(now.unix())).into_bytes(),
+        content: file.content().into(),
+        trace,
+        internal: false,
+    }
+}
+
+/// Tells the sender of a message that may never enter the queue.
+async fn refused(daemon: &Daemon, id: &Rc<str>, file: &QueueFile, dsn: &str, text: &str) {
+    super::bounce::refuse(daemon, id, file, super::deliver::Dsn::new(dsn, text)).await;
+}

@@ -1,0 +1,97 @@
+//! postfix(1) and the script behind it: starts, stops and checks the mail system.
+//!
+//! What it has to say goes to the log under `postfix/postfix-script`, and to standard error
+//! only where that is a terminal.
+
+use super::msg::Msg;
+use super::queue::SPOOL;
+use crate::world::clock::Duration;
+use crate::world::exec::{Signal, Start};
+use crate::world::process::Process;
+use std::collections::BTreeMap;
+
+const COMMANDS: &str = "start (or stop, reload, abort, flush, check, status, set-permissions, upgrade-configuration, logrotate)";
+
+/// The command.
+pub async fn main(p: Process) -> i32 {
+    let script = Msg::daemon_named(&p, "postfix/postfix-script");
+    let args = p.args();
+    let words: Vec<&str> = args.iter().map(|a| &**a).filter(|a| !matches!(*a, "-v" | "-D")).collect();
+    if p.cred().uid != 0 {
+        return Msg::daemon_named(&p, "postfix").fatal("use of this command is reserved for the superuser").await;
+    }
+    let checked = super::config_of(&p, &[]).map_err(|e| e.to_string()).and_then(|c| c.check_global());
+    if let Err(e) = checked {
+        return Msg::daemon_named(&p, "postfix").fatal(e).await;
+    }
+    let command = words.first().copied().unwrap_or_default();
+    let running = running(&p);
+    match (command, running) {
+        ("start", Some(_)) => script.fatal("the Postfix mail system is already running").await,
+        ("start", None) => start(&p, &script).await,
+        ("stop" | "abort" | "reload" | "flush" | "logrotate", None) => {
+            script.fatal("the Postfix mail system is not running").await
+        }
+        ("stop", Some(pid)) => end(&p, &script, "stopping", pid).await,
+        ("abort", Some(pid)) => end(&p, &script, "aborting", pid).await,
+        ("reload", Some(pid)) => {
+            script.log("refreshing the Postfix mail system");
+            let _ = p.kill(pid, Signal::Hup);
+            settle(&p).await;
+            0
+        }
+        ("flush", Some(_)) => {
+            let argv = ["/usr/sbin/postqueue".into(), "-f".into()];
+            p.exec("/usr/sbin/postqueue", &argv).await.unwrap_or(1)
+        }
+        ("status", Some(pid)) => {
+            script.log(&format!("the Postfix mail system is running: PID: {pid}"));
+            0
+        }
+        ("status", None) => {
+            script.log("the Postfix mail system is not running");
+            1
+        }
+        ("check" | "set-permissions" | "upgrade-configuration" | "logrotate", _) => 0,
+        (other, _) => script.fatal(format!("unknown command: '{other}'. Usage: postfix {COMMANDS}")).await,
+    }
+}
+
+/// The process id of master, if it runs.
+fn running(p: &Process) -> Option<u32> {
+    let pid = p.read_text(&format!("{SPOOL}/pid/master.pid")).ok()?.trim().parse().ok()?;
+    p.host().process(pid).filter(|m| &*m.name() == "master").map(|_| pid)
+}
+
+async fn start(p: &Process, script: &Msg) -> i32 {
+    script.log("starting the Postfix mail system");
+    let mut start = Start::new(["/usr/lib/postfix/sbin/master", "-w"]);
+    // A daemon keeps nothing of the terminal or pipe it was started from.
+    start.fds = Some(BTreeMap::new());
+    start.directory = Some(SPOOL.to_owned());
+    match p.spawn("/usr/lib/postfix/sbin/master", start) {
+        Ok(master) => {
+            // As `master -w` does: not back before it has begun its work, or failed to.
+            for _ in 0..50 {
+                if running(p).is_some() || master.status().is_some() {
+                    break;
+                }
+                p.sleep(Duration::from_millis(1)).await;
+            }
+            master.status().map_or(0, |status| i32::from(status != 0))
+        }
+        Err(e) => script.fatal(format!("exec /usr/lib/postfix/sbin/master: {e}")).await,
+    }
+}
+
+async fn end(p: &Process, script: &Msg, what: &str, pid: u32) -> i32 {
+    script.log(&format!("{what} the Postfix mail system"));
+    let _ = p.kill(pid, Signal::Term);
+    settle(p).await;
+    0
+}
+
+/// A moment for master to do it.
+async fn settle(p: &Process) {
+    p.sleep(Duration::from_millis(10)).await;
+}

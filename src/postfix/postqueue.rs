@@ -1,0 +1,195 @@
+//! postqueue(1): looks at the queue and has it tried again. `mailq` is its `-p`.
+
+use super::master::{self, Trigger};
+use super::msg::Msg;
+use super::queue::{self, Queue, SPOOL};
+use super::showq::{self, Listed};
+use crate::proto::address;
+use crate::world::process::Process;
+use serde_json::json;
+use std::fmt::Write;
+
+/// The exit status "service unavailable" of sysexits.h.
+const UNAVAILABLE: i32 = 69;
+
+const USAGE: &str = "usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue -p | postqueue -s site";
+
+/// The command.
+pub async fn main(p: Process) -> i32 {
+    let msg = Msg::command(&p, "postqueue");
+    let args = p.args();
+    let mut args = args.iter().map(|a| &**a).filter(|a| *a != "-v");
+    let (option, value) = match args.next() {
+        Some(word) if word.len() > 2 && (word.starts_with("-i") || word.starts_with("-s")) => {
+            (&word[..2], Some(&word[2..]))
+        }
+        Some(word) => (word, args.next()),
+        None => ("", None),
+    };
+    match super::config_of(&p, &[]).map_err(|e| e.to_string()).and_then(|c| c.check_global()) {
+        Ok(()) => {}
+        Err(e) => {
+            msg.fatal(e).await;
+            return UNAVAILABLE;
+        }
+    }
+    match (option, value) {
+        ("-p", None) => show(&p, &msg, false).await,
+        ("-j", None) => show(&p, &msg, true).await,
+        ("-f", None) => flush(&p, &msg).await,
+        ("-i", Some(id)) => flush_one(&p, &msg, id).await,
+        ("-s", Some(site)) => flush_site(&p, &msg, site).await,
+        _ => {
+            msg.fatal(USAGE).await;
+            UNAVAILABLE
+        }
+    }
+}
+
+async fn show(p: &Process, msg: &Msg, json: bool) -> i32 {
+    let path = format!("{SPOOL}/public/showq");
+    let answer = match p.connect_unix(&path).await {
+        Ok(stream) => stream.receive::<Vec<Listed>>().await.ok_or(crate::world::errno::Errno::ECONNRESET),
+        Err(e) => Err(e),
+    };
+    let list = match answer {
+        Ok(list) => list,
+        Err(e) if p.real_uid() == 0 => {
+            let text = "Mail system is down -- accessing queue directly";
+            msg.warn(format!("{text} (Connect to the Postfix showq service: {e})")).await;
+            showq::list(p)
+        }
+        Err(e) => {
+            let text = "Queue report unavailable - mail system is down";
+            msg.fatal(format!("{text} (Connect to the Postfix showq service: {e})")).await;
+            return UNAVAILABLE;
+        }
+    };
+    let text = if json { as_json(&list) } else { as_table(&list) };
+    p.print(text).await;
+    0
+}
+
+fn as_table(list: &[Listed]) -> String {
+    if list.is_empty() {
+        return "Mail queue is empty\n".to_owned();
+    }
+    let mut out = String::from("-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------\n");
+    let mut total = 0;
+    for m in list {
+        total += m.size;
+        let mark = match m.queue {
+            Queue::Active => '*',
+            Queue::Hold => '!',
+            _ => ' ',
+        };
+        let id = format!("{}{mark}", m.id);
+        let time = m.arrival.strftime("%a %b %d %H:%M:%S");
+        let _ = writeln!(out, "{id:<10} {:>8} {time:<20.20} {}", m.size, address::quote(&m.sender));
+        let mut last = "";
+        for (n, (recipient, reason)) in m.recipients.iter().enumerate() {
+            // A reason is told once for all recipients in a row that share it.
+            if !reason.is_empty() && (n == 0 || reason != last) {
+                let reason = format!("({reason})");
+                let _ = writeln!(out, "{reason:>77}");
+            }
+            last = reason;
+            let _ = writeln!(out, "{:41}{}", "", address::quote(recipient));
+        }
+        out.push('\n');
+    }
+    let plural = if list.len() == 1 { "" } else { "s" };
+    let _ = writeln!(out, "-- {} Kbytes in {} Request{plural}.", total / 1024, list.len());
+    out
+}
+
+fn as_json(list: &[Listed]) -> String {
+    let mut out = String::new();
+    for m in list {
+        let recipients: Vec<_> = m
+            .recipients
+            .iter()
+            .map(|(address, reason)| match reason.as_str() {
+                "" => json!({ "address": address }),
+                reason => json!({ "address": address, "delay_reason": reason }),
+            })
+            .collect();
+        let object = json!({
+            "queue_name": m.queue.name(), "queue_id": m.id, "arrival_time": m.arrival.unix(),
+            "message_size": m.size, "forced_expire": false, "sender": m.sender, "recipients": recipients,
+        });
+        out.push_str(&spaced(&object.to_string()));
+        out.push('\n');
+    }
+    out
+}
+
+/// The real one puts a blank after each `:` and `,` between values.
+fn spaced(json: &str) -> String {
+    let (mut out, mut quoted, mut escaped) = (String::with_capacity(json.len() + 32), false, false);
+    for c in json.chars() {
+        out.push(c);
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            ':' | ',' if !quoted => out.push(' '),
+            _ => {}
+        }
+    }
+    out
+}
+
+async fn flush(p: &Process, msg: &Msg) -> i32 {
+    match master::trigger(p, &format!("{SPOOL}/public/qmgr"), Trigger("F")).await {
+        Ok(()) => 0,
+        Err(_) => {
+            msg.fatal("Cannot flush mail queue - mail system is down").await;
+            UNAVAILABLE
+        }
+    }
+}
+
+async fn flush_one(p: &Process, msg: &Msg, id: &str) -> i32 {
+    if !queue::is_id(id) {
+        msg.fatal(format!("Cannot flush queue ID - invalid name: \"{id}\"")).await;
+        return UNAVAILABLE;
+    }
+    match super::flush::ask(p, super::flush::Request::Message(id.into())).await {
+        Some(super::flush::Answer::Ok) => 0,
+        Some(_) => {
+            msg.fatal(format!("Flush request failed for queue id {id}")).await;
+            UNAVAILABLE
+        }
+        None => {
+            msg.fatal("Cannot flush mail queue - mail system is down").await;
+            UNAVAILABLE
+        }
+    }
+}
+
+async fn flush_site(p: &Process, msg: &Msg, site: &str) -> i32 {
+    if !address::is_valid_domain(site) {
+        msg.fatal(format!("Cannot flush mail queue - invalid destination: \"{site}\"")).await;
+        return UNAVAILABLE;
+    }
+    match super::flush::ask(p, super::flush::Request::Site(site.into())).await {
+        Some(super::flush::Answer::Ok) => 0,
+        Some(super::flush::Answer::Denied) => {
+            msg.fatal(format!("Flush service is not configured for destination \"{site}\"")).await;
+            UNAVAILABLE
+        }
+        None => {
+            msg.fatal("Cannot flush mail queue - mail system is down").await;
+            UNAVAILABLE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn json_has_the_blanks_of_the_real_one() {
+        assert_eq!(super::spaced(r#"{"a":"x, y:\"","b":[1,2]}"#), r#"{"a": "x, y:\"", "b": [1, 2]}"#);
+    }
+}

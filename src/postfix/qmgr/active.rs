@@ -1,0 +1,352 @@
+//! A message in the active queue, from being read to being removed, deferred or returned.
+
+use super::site::{Admission, SiteName};
+use super::{Qmgr, queue};
+use crate::postfix::bounce::{self, Report, ReportKind};
+use crate::postfix::deliver::Dsn;
+use crate::postfix::ipc::{DeliveryReport, DeliveryRequest, RewriteContext, TraceFlags};
+use crate::postfix::queue::{Queue, QueueFile, Recipient, SPOOL};
+use crate::postfix::record::Malformed;
+use crate::trace::{Decision, Outcome};
+use crate::world::clock::{Duration, Time};
+use crate::world::process::Process;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// A message that is being worked on.
+pub struct Message {
+    id: Rc<str>,
+    file: QueueFile,
+    /// When it was taken up.
+    since: Time,
+    deferred: Cell<bool>,
+}
+
+impl Message {
+    /// Reads the message's file in `active/`.
+    pub fn read(p: &Process, id: Rc<str>, from: Queue) -> Result<Message, Malformed> {
+        let file = p.read_file(&Queue::Active.path(&id)).map_err(|_| Malformed { offset: 0 })?;
+        let file = QueueFile::parse(file)?;
+        if from == Queue::Deferred {
+            // What was said of the last try is no longer true.
+            let _ = p.unlink(&queue::path("defer", &id));
+        }
+        Ok(Message { id, file, since: p.now(), deferred: Cell::new(false) })
+    }
+
+    fn trace_flags(&self) -> TraceFlags {
+        match self.file.attribute("trace_flags").map(|v| &**v) {
+            Some("256") => TraceFlags::VerifyOnly,
+            Some("512") => TraceFlags::Record,
+            _ => TraceFlags::None,
+        }
+    }
+
+    fn context(&self) -> RewriteContext {
+        match self.file.attribute("rewrite_context").map(|v| &**v) {
+            Some("remote") => RewriteContext::Remote,
+            _ => RewriteContext::Local,
+        }
+    }
+
+    fn ret_full(&self) -> Option<bool> {
+        self.file.attribute("ret_flags").map(|v| &**v == "1")
+    }
+
+    fn envid(&self) -> Rc<str> {
+        self.file.attribute("envelope_id").cloned().unwrap_or_else(|| "".into())
+    }
+
+    fn report(&self, kind: ReportKind) -> Report {
+        Report {
+            kind,
+            id: self.id.clone(),
+            sender: self.file.sender.clone(),
+            dsn_envid: self.envid(),
+            dsn_ret_full: self.ret_full(),
+        }
+    }
+}
+
+/// Some recipients of a message for one destination.
+struct Batch {
+    transport: Rc<str>,
+    nexthop: Rc<str>,
+    site: SiteName,
+    recipients: Vec<Recipient>,
+}
+
+/// Delivers a message to all its recipients, then decides what becomes of it.
+pub async fn deliver(qmgr: Rc<Qmgr>, message: Rc<Message>) {
+    let file = &message.file;
+    qmgr.daemon.msg.log(&format!(
+        "{}: from=<{}>, size={}, nrcpt={} (queue active)",
+        message.id,
+        file.sender,
+        file.size,
+        file.recipients.len()
+    ));
+    let batches = qmgr.sort(&message).await;
+    let open = Rc::new(Open { left: Cell::new(batches.len()), waiting: RefCell::default() });
+    let mut batches = batches.into_iter();
+    let last = batches.next_back();
+    for batch in batches {
+        // Each destination at its own pace.
+        let (qmgr, message, open) = (qmgr.clone(), message.clone(), open.clone());
+        let p = qmgr.daemon.p.clone();
+        p.task(async move {
+            qmgr.deliver_batch(&message, batch).await;
+            open.done(&qmgr);
+        });
+    }
+    if let Some(batch) = last {
+        qmgr.deliver_batch(&message, batch).await;
+        open.done(&qmgr);
+    }
+    open.all_done(&qmgr).await;
+    qmgr.conclude(&message).await;
+    qmgr.let_go(&message.id);
+}
+
+/// How many batches of a message are under way.
+struct Open {
+    left: Cell<usize>,
+    waiting: RefCell<Option<crate::world::agenda::TaskId>>,
+}
+
+impl Open {
+    fn done(&self, qmgr: &Qmgr) {
+        self.left.set(self.left.get() - 1);
+        if self.left.get() == 0
+            && let Some(task) = self.waiting.borrow_mut().take()
+        {
+            qmgr.daemon.p.world().ready(task);
+        }
+    }
+
+    async fn all_done(&self, qmgr: &Qmgr) {
+        std::future::poll_fn(|_| {
+            if self.left.get() == 0 {
+                return std::task::Poll::Ready(());
+            }
+            *self.waiting.borrow_mut() = qmgr.daemon.p.world().current_task();
+            std::task::Poll::Pending
+        })
+        .await;
+    }
+}
+
+impl Qmgr {
+    /// Sorts the recipients by destination.
+    async fn sort(&self, message: &Message) -> Vec<Batch> {
+        let mut batches: Vec<Batch> = Vec::new();
+        for rcpt in &message.file.recipients {
+            let (transport, nexthop, address) = self.destination(message, rcpt).await;
+            let limit = self.limit(&transport, "destination_recipient_limit", 50);
+            // An agent that takes one recipient at a time has a destination for each.
+            let place = if limit == 1 { address.clone() } else { nexthop.clone() };
+            let site: SiteName = (transport.clone(), place);
+            let rcpt = Recipient { address, ..rcpt.clone() };
+            match batches.iter_mut().rev().find(|b| b.site == site && (limit == 0 || b.recipients.len() < limit)) {
+                Some(batch) => batch.recipients.push(rcpt),
+                None => batches.push(Batch { transport, nexthop, site, recipients: vec![rcpt] }),
+            }
+        }
+        batches
+    }
+
+    /// Transport, next hop and final form of a recipient.
+    async fn destination(&self, message: &Message, rcpt: &Recipient) -> (Rc<str>, Rc<str>, Rc<str>) {
+        let resolved = self.resolve(&message.file.sender, &rcpt.address).await;
+        if resolved.failed {
+            return ("retry".into(), "4.3.0 address resolver failure".into(), rcpt.address.clone());
+        }
+        if resolved.error {
+            return ("error".into(), "5.1.3 bad address syntax".into(), rcpt.address.clone());
+        }
+        if self.settings.defer_transports.contains(&resolved.transport) {
+            self.daemon.p.decide(|| Decision {
+                rule: "defer_transports".into(),
+                setting: "defer_transports".into(),
+                place: self.daemon.config.place("defer_transports"),
+                compared: format!("{} is one of them", resolved.transport),
+                outcome: Outcome::Becomes("deferred transport".into()),
+            });
+            return ("retry".into(), "4.3.2 deferred transport".into(), resolved.recipient);
+        }
+        (resolved.transport, resolved.nexthop, resolved.recipient)
+    }
+
+    /// `TRANSPORT_what`, or `default_what`.
+    fn limit(&self, transport: &str, what: &str, default: usize) -> usize {
+        let config = &self.daemon.config;
+        config
+            .int(&format!("{transport}_{what}"))
+            .or_else(|_| config.int(&format!("default_{what}")))
+            .map_or(default, |n| n.max(0) as usize)
+    }
+
+    /// One hand-over to a delivery agent, once its destination has room for it.
+    async fn deliver_batch(&self, message: &Message, batch: Batch) {
+        let world = self.daemon.p.world();
+        let limit = self.limit(&batch.transport, "destination_concurrency_limit", 20);
+        let initial = self.settings.initial_concurrency;
+        match self.sites.enter(world, &batch.site, initial, limit).await {
+            Admission::Go => {
+                let report = self.hand_over(message, &batch.transport, batch.nexthop, batch.recipients).await;
+                message.deferred.set(message.deferred.get() | report.deferred);
+                let pause = self.settings.minimal_backoff;
+                self.sites.done(world, &batch.site, report.site_down.as_ref(), pause);
+            }
+            Admission::Down(dsn) => {
+                let reason = format!("{} delivery temporarily suspended: {}", dsn.status, dsn.reason);
+                let report = self.hand_over(message, "retry", reason.into(), batch.recipients).await;
+                message.deferred.set(message.deferred.get() | report.deferred);
+            }
+        }
+    }
+
+    async fn hand_over(
+        &self,
+        message: &Message,
+        transport: &str,
+        nexthop: Rc<str>,
+        recipients: Vec<Recipient>,
+    ) -> DeliveryReport {
+        let p = &self.daemon.p;
+        let path = format!("{SPOOL}/private/{transport}");
+        let stream = match p.connect_unix(&path).await {
+            Ok(stream) => stream,
+            Err(e) => return self.no_transport(message, transport, &path, e, recipients).await,
+        };
+        let request = DeliveryRequest {
+            id: message.id.clone(),
+            size: message.file.size,
+            nexthop,
+            sender: message.file.sender.clone(),
+            recipients,
+            dsn_envid: message.envid(),
+            dsn_ret_full: message.ret_full(),
+            context: message.context(),
+            arrival: message.file.arrival,
+            active: message.since,
+            handed: p.now(),
+            trace: message.trace_flags(),
+            file: message.file.file.clone(),
+            data_offset: message.file.data_offset,
+        };
+        let first = request.recipients.first().map(|r| r.address.clone()).unwrap_or_else(|| "".into());
+        let id = message.id.clone();
+        if stream.send(|| format!("{id} for {first}"), request).is_ok()
+            && let Some(report) = stream.receive::<DeliveryReport>().await
+        {
+            return report;
+        }
+        // The agent died at it: what it had done is struck in the file, the rest waits.
+        self.daemon.msg.log(&format!(
+            "warning: private/{transport} socket: malformed response"
+        ));
+        let reason = "unknown mail transport error";
+        let site_down = Some(Dsn::new("4.3.0", reason));
+        DeliveryReport { deferred: true, site_down }
+    }
+
+    /// There is no such service, or it does not answer.
+    async fn no_transport(
+        &self,
+        message: &Message,
+        transport: &str,
+        path: &str,
+        error: crate::world::errno::Errno,
+        recipients: Vec<Recipient>,
+    ) -> DeliveryReport {
+        let id = &message.id;
+        let shown = path.strip_prefix(SPOOL).unwrap_or(path).trim_start_matches('/');
+        self.daemon.msg.log(&format!("warning: connect to transport {shown}: {error}"));
+        if transport == "retry" {
+            return DeliveryReport { deferred: true, site_down: None };
+        }
+        let dsn = Dsn::new("4.3.0", "mail transport unavailable");
+        let nexthop = format!("{} {}", dsn.status, dsn.reason).into();
+        let _ = id;
+        let mut report = Box::pin(self.hand_over(message, "retry", nexthop, recipients)).await;
+        report.site_down = Some(dsn);
+        report
+    }
+
+    /// All recipients have had their try: the message goes, waits, or goes back.
+    async fn conclude(self: &Rc<Self>, message: &Rc<Message>) {
+        let (p, id) = (&self.daemon.p, &message.id);
+        if !p.exists(&Queue::Active.path(id)) {
+            return; // deleted meanwhile, by postsuper
+        }
+        if p.exists(&queue::path("bounce", id)) {
+            bounce::flush(&self.daemon, "bounce", message.report(ReportKind::Failure)).await;
+        }
+        if p.exists(&queue::path("trace", id)) {
+            let kind = if message.trace_flags() == TraceFlags::None { ReportKind::Success } else { ReportKind::Trace };
+            bounce::flush(&self.daemon, "trace", message.report(kind)).await;
+        }
+        if !message.deferred.get() {
+            return self.remove(id);
+        }
+        let age = p.now() - message.file.arrival;
+        if age > self.lifetime(message) {
+            let sender = &message.file.sender;
+            self.daemon.msg.log(&format!("{id}: from=<{sender}>, status=expired, returned to sender"));
+            bounce::flush(&self.daemon, "defer", message.report(ReportKind::Failure)).await;
+            return self.remove(id);
+        }
+        if let Some((offset, at)) = message.file.warn
+            && p.now() >= at
+        {
+            bounce::flush(&self.daemon, "defer", message.report(ReportKind::Delay)).await;
+            self.no_second_warning(id, offset);
+        }
+        self.defer(message);
+    }
+
+    fn lifetime(&self, message: &Message) -> Duration {
+        if message.file.sender.is_empty() { self.settings.bounce_lifetime } else { self.settings.lifetime }
+    }
+
+    fn remove(&self, id: &Rc<str>) {
+        let p = &self.daemon.p;
+        if p.unlink(&Queue::Active.path(id)).is_ok() {
+            self.daemon.msg.log(&format!("{id}: removed"));
+            p.queue_event(id, &["active", ""]);
+        }
+        let _ = p.unlink(&queue::path("defer", id));
+    }
+
+    fn defer(&self, message: &Message) {
+        let (p, id) = (&self.daemon.p, &message.id);
+        let at = self.next_try(message.file.arrival);
+        p.decide(|| Decision {
+            rule: "next try".into(),
+            setting: "minimal_backoff_time".into(),
+            place: self.daemon.config.place("minimal_backoff_time"),
+            compared: format!(
+                "{} s old, at least {} s, at most {} s",
+                (p.now() - message.file.arrival).as_secs(),
+                self.settings.minimal_backoff.as_secs(),
+                self.settings.maximal_backoff.as_secs()
+            ),
+            outcome: Outcome::Becomes(at.strftime("%b %e %H:%M:%S").into()),
+        });
+        let _ = p.set_times(&Queue::Active.path(id), at, at);
+        if let Err(e) = queue::rename(p, id, Queue::Active, Queue::Deferred) {
+            self.daemon.msg.log(&format!("warning: {id}: rename to deferred: {e}"));
+        }
+        p.waiting(|| format!("{id} for its next try at {at}"));
+    }
+
+    /// The warning is sent: its record no longer says when.
+    fn no_second_warning(&self, id: &str, offset: u64) {
+        let how = crate::world::files::How { write: true, ..Default::default() };
+        if let Ok(file) = self.daemon.p.open(&Queue::Active.path(id), how, 0) {
+            let _ = file.seek(offset + 2);
+            let _ = file.write_file(format!("{:15}", 0).as_bytes());
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! Queue files and where they lie (`mail_queue(3)`).
+//!
+//! A queue is a directory below `queue_directory`; those in `hash_queue_names` have a
+//! subdirectory for the first character of the queue id. The id is the microsecond of the
+//! arrival in five hexadecimal digits, and the file's inode number.
+
+use super::record::{self, Records, Type};
+use crate::world::clock::Time;
+use crate::world::errno::{Errno, Sys};
+use crate::world::fs::Stat;
+use crate::world::process::Process;
+use bytes::Bytes;
+use std::fmt::Write;
+use std::rc::Rc;
+
+/// `queue_directory`, which no host of the lab moves.
+pub const SPOOL: &str = "/var/spool/postfix";
+
+/// The queues.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Queue {
+    /// What `postdrop` leaves for `pickup`.
+    Maildrop,
+    /// What `cleanup` writes.
+    Incoming,
+    /// What `qmgr` is working on.
+    Active,
+    /// What waits for another try.
+    Deferred,
+    /// What an administrator or a rule has put aside.
+    Hold,
+    /// What could not be read.
+    Corrupt,
+}
+
+impl Queue {
+    /// The queues that hold messages, in the order in which the commands look through them.
+    pub const ALL: [Queue; 5] =
+        [Queue::Maildrop, Queue::Hold, Queue::Incoming, Queue::Active, Queue::Deferred];
+
+    /// The name of its directory.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Queue::Maildrop => "maildrop",
+            Queue::Incoming => "incoming",
+            Queue::Active => "active",
+            Queue::Deferred => "deferred",
+            Queue::Hold => "hold",
+            Queue::Corrupt => "corrupt",
+        }
+    }
+
+    /// The queue of this name.
+    pub fn named(name: &str) -> Option<Queue> {
+        [Queue::Corrupt].into_iter().chain(Queue::ALL).find(|q| q.name() == name)
+    }
+
+    /// Where a message of this id lies in it.
+    pub fn path(self, id: &str) -> String {
+        path(self.name(), id)
+    }
+}
+
+/// Directories with a subdirectory for each first character (`hash_queue_names`).
+const HASHED: [&str; 2] = ["deferred", "defer"];
+
+/// Where the file of a message lies in a directory of the spool.
+pub fn path(directory: &str, id: &str) -> String {
+    let mut path = String::with_capacity(SPOOL.len() + directory.len() + id.len() + 4);
+    let _ = if HASHED.contains(&directory) {
+        write!(path, "{SPOOL}/{directory}/{}/{id}", &id[..id.len().min(1)])
+    } else {
+        write!(path, "{SPOOL}/{directory}/{id}")
+    };
+    path
+}
+
+/// Could this be a queue id? Digits and letters only, so that it is safe in a path.
+pub fn is_id(text: &str) -> bool {
+    (6..=100).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+/// Makes a new, empty file in a queue and gives it the id that follows from it.
+///
+/// # Errors
+/// Those of open(2): `ENOSPC` on a full disk, `EACCES`.
+pub fn enter(p: &Process, queue: Queue, mode: u16) -> Sys<Rc<str>> {
+    let temporary = format!("{SPOOL}/{}/{}.{}", queue.name(), p.now().subsec_micros(), p.pid());
+    p.create_file(&temporary, Bytes::new(), mode)?;
+    let ino = p.stat(&temporary, false)?.ino;
+    let id: Rc<str> = format!("{:05X}{:X}", p.now().subsec_micros(), ino.number()).into();
+    p.rename(&temporary, &queue.path(&id))?;
+    Ok(id)
+}
+
+/// Moves a message from one queue to another, making the subdirectory it may need.
+///
+/// # Errors
+/// Those of rename(2); `ENOENT` when it is not there any more.
+pub fn rename(p: &Process, id: &Rc<str>, from: Queue, to: Queue) -> Sys<()> {
+    let (old, new) = (from.path(id), to.path(id));
+    match p.rename(&old, &new) {
+        Err(Errno::ENOENT) if HASHED.contains(&to.name()) && p.stat(&old, false).is_ok() => {
+            make_directory_for(p, &new)?;
+            p.rename(&old, &new)?;
+        }
+        other => other?,
+    }
+    p.queue_event(id, hop(from, to));
+    Ok(())
+}
+
+/// Makes the subdirectory in which `path` lies.
+///
+/// # Errors
+/// Those of mkdir(2).
+pub fn make_directory_for(p: &Process, path: &str) -> Sys<()> {
+    match path.rsplit_once('/') {
+        Some((directory, _)) => match p.mkdir(directory, 0o700) {
+            Err(Errno::EEXIST) => Ok(()),
+            other => other,
+        },
+        None => Ok(()),
+    }
+}
+
+/// The trace's name of a move.
+fn hop(from: Queue, to: Queue) -> &'static [&'static str; 2] {
+    use Queue::{Active, Corrupt, Deferred, Hold, Incoming, Maildrop};
+    match (from, to) {
+        (Incoming, Active) => &["incoming", "active"],
+        (Deferred, Active) => &["deferred", "active"],
+        (Active, Deferred) => &["active", "deferred"],
+        (Active, Incoming) => &["active", "incoming"],
+        (Deferred, Incoming) => &["deferred", "incoming"],
+        (Incoming, Hold) => &["incoming", "hold"],
+        (Active, Hold) => &["active", "hold"],
+        (Deferred, Hold) => &["deferred", "hold"],
+        (Hold, Deferred) => &["hold", "deferred"],
+        (_, Maildrop) => &["", "maildrop"],
+        (_, Corrupt) => &["", "corrupt"],
+        (_, Incoming) => &["", "incoming"],
+        (_, Active) => &["", "active"],
+        (_, Deferred) => &["", "deferred"],
+        (_, Hold) => &["", "hold"],
+    }
+}
+
+/// The ids in a queue with their paths, in the order of their names.
+pub fn scan(p: &Process, directory: &str) -> Vec<(Rc<str>, String)> {
+    let mut found = Vec::new();
+    let top = format!("{SPOOL}/{directory}");
+    for name in p.list(&top).unwrap_or_default() {
+        let path = format!("{top}/{name}");
+        if name.len() == 1 {
+            for id in p.list(&path).unwrap_or_default() {
+                let path = format!("{path}/{id}");
+                found.push((id, path));
+            }
+        } else {
+            found.push((name, path));
+        }
+    }
+    found.retain(|(id, _)| is_id(id));
+    found
+}
+
+/// Is the file complete? Whoever writes a queue file sets this bit last.
+pub fn is_complete(stat: &Stat) -> bool {
+    stat.mode & 0o100 != 0
+}
+
+/// A recipient in a queue file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// Where its record starts; zero for one that stands in no file.
+    pub offset: u64,
+    /// The address as it was before any expansion, or empty.
+    pub original: Rc<str>,
+    /// The address to deliver to.
+    pub address: Rc<str>,
+    /// The original recipient of the DSN extension (`ORCPT=`), or empty.
+    pub dsn_orcpt: Rc<str>,
+    /// What the sender wants to be told (`NOTIFY=`); zero if nothing was said.
+    pub dsn_notify: u8,
+}
+
+/// `NOTIFY=` bits (RFC 3461, section 4.1).
+pub mod notify {
+    /// Never tell.
+    pub const NEVER: u8 = 1;
+    /// Tell of success.
+    pub const SUCCESS: u8 = 2;
+    /// Tell of failure.
+    pub const FAILURE: u8 = 4;
+    /// Tell of delay.
+    pub const DELAY: u8 = 8;
+}
+
+/// A queue file, read.
+#[derive(Clone, Debug)]
+pub struct QueueFile {
+    /// The size of the message, headers and content, as it is logged.
+    pub size: u64,
+    /// When it arrived.
+    pub arrival: Time,
+    /// Named attributes, in order.
+    pub attributes: Vec<(Rc<str>, Rc<str>)>,
+    /// A local sender's full name.
+    pub full_name: Option<Rc<str>>,
+    /// The envelope sender; empty for the null sender.
+    pub sender: Rc<str>,
+    /// When to warn the sender of a delay, if that is still to be done.
+    pub warn: Option<(u64, Time)>,
+    /// Those still to be delivered to.
+    pub recipients: Vec<Recipient>,
+    /// Recipients in the file, done or not.
+    pub recipient_count: usize,
+    /// Where the message's own records start.
+    pub data_offset: usize,
+    /// The file.
+    pub file: Bytes,
+}
+
+impl QueueFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`record::Malformed`] where a record is none, or the file ends too early.
+    pub fn parse(file: Bytes) -> Result<QueueFile, record::Malformed> {
+        let mut q = QueueFile {
+            size: 0,
+            arrival: Time::default(),
+            attributes: Vec::new(),
+            full_name: None,
+            sender: "".into(),
+            warn: None,
+            recipients: Vec::new(),
+            recipient_count: 0,
+            data_offset: 0,
+            file: file.clone(),
+        };
+        let mut pending = Pending::default();
+        let mut records = Records::new(&file, 0);
+        let end = record::Malformed { offset: file.len() };
+        loop {
+            let r = records.next().ok_or(end)??;
+            match r.kind {
+                Type::End => return Ok(q),
+                Type::Message => {
+                    q.data_offset = records.offset();
+                    q.skip_message(&mut records).ok_or(end)?;
+                }
+                kind => q.envelope(kind, r.offset, r.content, &mut pending),
+            }
+        }
+    }
+
+    /// The value of a named attribute.
+    pub fn attribute(&self, name: &str) -> Option<&Rc<str>> {
+        self.attributes.iter().rev().find(|(n, _)| **n == *name).map(|(_, v)| v)
+    }
+
+    /// The message, each line ended by LF.
+    pub fn content(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.file.len().saturating_sub(self.data_offset));
+        for r in Records::new(&self.file, self.data_offset).flatten() {
+            match r.kind {
+                Type::Line => {
+                    out.extend_from_slice(r.content);
+                    out.push(b'\n');
+                }
+                Type::Part => out.extend_from_slice(r.content),
+                _ => break,
+            }
+        }
+        out
+    }
+
+    fn skip_message(&self, records: &mut Records<'_>) -> Option<()> {
+        for r in records.by_ref() {
+            match r.ok()?.kind {
+                Type::Line | Type::Part => {}
+                Type::Extra => return Some(()),
+                _ => return None,
+            }
+        }
+        None
+    }
+
+    fn envelope(&mut self, kind: Type, offset: usize, content: &[u8], pending: &mut Pending) {
+        let text = || Rc::<str>::from(String::from_utf8_lossy(content));
+        match kind {
+            Type::Size => self.size = first_number(content),
+            Type::Time => self.arrival = time_of(content),
+            Type::FullName => self.full_name = Some(text()),
+            // Zero: the warning has been sent.
+            Type::Warn => {
+                let at = first_number(content);
+                self.warn = (at > 0).then(|| (offset as u64, Time::from_unix(at)));
+            }
+            Type::From => self.sender = text(),
+            Type::Attr => {
+                let text = text();
+                let (name, value) = text.split_once('=').unwrap_or((&text, ""));
+                match name {
+                    "dsn_orig_rcpt" => pending.dsn_orcpt = Some(value.into()),
+                    "notify_flags" => pending.dsn_notify = value.parse().unwrap_or(0),
+                    _ => self.attributes.push((name.into(), value.into())),
+                }
+            }
+            Type::OriginalRecipient => pending.original = Some(text()),
+            Type::Recipient | Type::Done => {
+                self.recipient_count += 1;
+                let p = std::mem::take(pending);
+                if kind == Type::Recipient {
+                    self.recipients.push(Recipient {
+                        offset: offset as u64,
+                        original: p.original.unwrap_or_else(|| "".into()),
+                        address: text(),
+                        dsn_orcpt: p.dsn_orcpt.unwrap_or_else(|| "".into()),
+                        dsn_notify: p.dsn_notify,
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What stands before a recipient and belongs to it.
+#[derive(Default)]
+struct Pending {
+    original: Option<Rc<str>>,
+    dsn_orcpt: Option<Rc<str>>,
+    dsn_notify: u8,
+}
+
+/// A time record: seconds, and microseconds where they are known.
+pub fn time_record(at: Time) -> String {
+    format!("{} {}", at.unix(), at.subsec_micros())
+}
+
+fn time_of(content: &[u8]) -> Time {
+    let text = String::from_utf8_lossy(content);
+    let mut words = text.split_ascii_whitespace().map(|w| w.parse::<u64>().unwrap_or(0));
+    let seconds = words.next().unwrap_or(0);
+    let micros = words.next().unwrap_or(0);
+    Time::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(micros.saturating_mul(1000)))
+}
+
+fn first_number(content: &[u8]) -> u64 {
+    String::from_utf8_lossy(content).split_ascii_whitespace().next().and_then(|w| w.parse().ok()).unwrap_or(0)
+}

@@ -1,0 +1,117 @@
+//! The skeleton of a daemon (`single_server(3)`, `trigger_server(3)`): it takes one connection at
+//! a time from the socket that it inherits from master, and ends after `max_use` of them, after
+//! `max_idle` without one, or when master retires it.
+
+use super::config::Config;
+use super::msg::Msg;
+use super::{config_of, master};
+use crate::world::clock::Duration;
+use crate::world::process::Process;
+use crate::world::stream::Stream;
+use crate::world::timer::{Either, race};
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// What a daemon has from the start.
+pub struct Daemon {
+    /// The process.
+    pub p: Process,
+    /// Its configuration, with the overrides of master.cf.
+    pub config: Rc<Config>,
+    /// Where it logs.
+    pub msg: Msg,
+    /// Its service in master.cf.
+    pub service: Rc<master::Service>,
+    uses: Cell<u64>,
+    limits: Limits,
+}
+
+#[derive(Clone, Copy)]
+struct Limits {
+    max_use: u64,
+    max_idle: Duration,
+}
+
+impl Daemon {
+    /// Takes over what master left for the process, reads the configuration, and leaves root.
+    ///
+    /// # Errors
+    /// The exit status, after the log has said why.
+    pub fn start(p: Process) -> Result<Daemon, i32> {
+        let Some(inherited) = p.inherited::<master::Inheritance>() else {
+            // Run by hand, as a learner may: the real one reports and gives up, too.
+            p.syslog(&format!("postfix/{}", p.name()), "fatal: this program must be run by master(8)");
+            return Err(1);
+        };
+        let service = inherited.service.clone();
+        let config = config_of(&p, &service.overrides).map_err(|e| {
+            p.syslog(&format!("postfix/{}", p.name()), &format!("fatal: {e}"));
+            1
+        })?;
+        let msg = Msg::daemon(&p, &config);
+        let limits = Limits {
+            max_use: config.int("max_use").unwrap_or(100).max(1) as u64,
+            max_idle: config.seconds("max_idle").unwrap_or(Duration::from_secs(100)),
+        };
+        Ok(Daemon { p, config: Rc::new(config), msg, service, uses: Cell::new(0), limits })
+    }
+
+    /// The next connection; `None` when it is time to end.
+    pub async fn accept(&self) -> Option<Stream> {
+        if self.uses.get() >= self.limits.max_use || self.service.retired() {
+            return None;
+        }
+        let next = self.p.timeout(self.limits.max_idle, race(self.service.listener().accept(), self.service.retirement()));
+        let stream = match next.await {
+            Some(Either::Left(stream)) => stream,
+            Some(Either::Right(())) | None => {
+                self.service.listener().stop_accepting();
+                return None;
+            }
+        };
+        self.uses.set(self.uses.get() + 1);
+        Some(stream)
+    }
+
+    /// The next connection of a daemon that lives as long as the mail system; `None` when retired.
+    pub async fn accept_always(&self) -> Option<Stream> {
+        match race(self.service.listener().accept(), self.service.retirement()).await {
+            Either::Left(stream) => Some(stream),
+            Either::Right(()) => {
+                self.service.listener().stop_accepting();
+                None
+            }
+        }
+    }
+
+    /// A setting as a text, with everything it refers to filled in.
+    pub fn string(&self, name: &str) -> Rc<str> {
+        self.config.string(name)
+    }
+
+    /// Is this setting `yes`? Of a value that is neither, the real program dies; here its default stands.
+    pub fn yes(&self, name: &str) -> bool {
+        self.config.bool(name).unwrap_or(false)
+    }
+
+    /// A setting that is a number.
+    pub fn int(&self, name: &str) -> i64 {
+        self.config.int(name).unwrap_or(0)
+    }
+
+    /// A setting that is a time.
+    pub fn seconds(&self, name: &str) -> Duration {
+        self.config.seconds(name).unwrap_or_default()
+    }
+}
+
+/// A daemon whose service has no callers in the lab.
+pub async fn idle(p: Process) -> i32 {
+    match Daemon::start(p) {
+        Ok(daemon) => {
+            while daemon.accept().await.is_some() {}
+            0
+        }
+        Err(status) => status,
+    }
+}

@@ -1,0 +1,76 @@
+//! showq(8): tells what is in the queues, for `mailq`, `postqueue -p` and `postqueue -j`.
+//!
+//! Answers a connection to `public/showq` with one [`Listed`] a message. `postqueue` run by root
+//! does the same by itself when the mail system is down.
+
+use super::bounce;
+use super::queue::{self, Queue, QueueFile};
+use super::server::Daemon;
+use crate::world::clock::Time;
+use crate::world::process::Process;
+
+/// A message in a queue.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The queue.
+    pub queue: Queue,
+    /// Its id.
+    pub id: String,
+    /// When it arrived.
+    pub arrival: Time,
+    /// Its size: of the message, or of the file where cleanup has not seen it yet.
+    pub size: u64,
+    /// The envelope sender.
+    pub sender: String,
+    /// The recipients with the reason why each waits, or an empty one.
+    pub recipients: Vec<(String, String)>,
+}
+
+/// The daemon.
+pub async fn main(p: Process) -> i32 {
+    let daemon = match Daemon::start(p) {
+        Ok(daemon) => daemon,
+        Err(status) => return status,
+    };
+    while let Some(stream) = daemon.accept().await {
+        let list = list(&daemon.p);
+        let _ = stream.send(|| format!("{} messages", list.len()), list);
+    }
+    0
+}
+
+/// All messages, queue by queue.
+pub fn list(p: &Process) -> Vec<Listed> {
+    let mut all = Vec::new();
+    for queue in [Queue::Maildrop, Queue::Active, Queue::Incoming, Queue::Deferred, Queue::Hold] {
+        for (id, path) in queue::scan(p, queue.name()) {
+            if p.stat(&path, false).is_ok_and(|s| queue::is_complete(&s))
+                && let Some(listed) = read(p, queue, &id, &path)
+            {
+                all.push(listed);
+            }
+        }
+    }
+    all
+}
+
+fn read(p: &Process, queue: Queue, id: &str, path: &str) -> Option<Listed> {
+    let bytes = p.read_file(path).ok()?;
+    let file_size = bytes.len() as u64;
+    let file = QueueFile::parse(bytes).ok()?;
+    let reasons = match queue {
+        Queue::Maildrop | Queue::Incoming => Vec::new(),
+        _ => bounce::parse(&p.read_text(&queue::path("defer", id)).unwrap_or_default()),
+    };
+    let reason = |address: &str| {
+        reasons.iter().find(|e| e.recipient == address).map_or_else(String::new, |e| e.dsn.reason.to_string())
+    };
+    Some(Listed {
+        queue,
+        id: id.to_owned(),
+        arrival: file.arrival,
+        size: if file.size > 0 { file.size } else { file_size },
+        sender: if file.sender.is_empty() { "MAILER-DAEMON".to_owned() } else { file.sender.to_string() },
+        recipients: file.recipients.iter().map(|r| (r.address.to_string(), reason(&r.address))).collect(),
+    })
+}

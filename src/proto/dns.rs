@@ -1,0 +1,4 @@
+//! stub until merged
+#[derive(Default)]
+pub struct Zone;
+pub fn describe(_: &[u8]) -> String { String::new() }
