@@ -88,8 +88,7 @@ pub fn quoted_printable(body: &[u8]) -> Vec<u8> {
             let last = i + 1 == text.len();
             let quote = must_quote(text, i, ended);
             let width = if quote { 3 } else { 1 };
-            let carriage = last && *c == b'\r' && ended;
-            let room = if last && !carriage { ENCODED_LINE } else { ENCODED_LINE - 1 };
+            let room = if last && ended && *c != b'\r' { ENCODED_LINE } else { ENCODED_LINE - 1 };
             if column + width > room {
                 out.extend_from_slice(b"=\n");
                 column = 0;
@@ -101,7 +100,8 @@ pub fn quoted_printable(body: &[u8]) -> Vec<u8> {
             out.extend_from_slice(b"=\n");
         } else if text.ends_with(b"\r") {
             // The line end itself is data then, and a soft break follows.
-            out.extend_from_slice(b"=0A=\n");
+            let full = column + 3 > ENCODED_LINE - 1;
+            out.extend_from_slice(if full { &b"=\n=0A=\n"[..] } else { b"=0A=\n" });
         } else {
             out.push(b'\n');
         }
