@@ -1,7 +1,7 @@
 //! maillab: the Internet's mail system in one process.
 
 pub mod mua;
-// pub mod postfix;
+pub mod postfix;
 pub mod procmail;
 pub mod proto;
 pub mod scenario;

@@ -19,7 +19,7 @@ use super::deliver::Dsn;
 use super::ipc::{CleanupStatus, RewriteContext, Submission, TraceFlags};
 use super::queue::{self, Queue, QueueFile, Recipient, SPOOL};
 use super::server::Daemon;
-use crate::world::files::{APPEND, How};
+use crate::world::fs::OpenFlags;
 use crate::world::process::Process;
 use notice::Notice;
 use std::rc::Rc;
@@ -81,12 +81,30 @@ pub async fn flush(daemon: &Daemon, service: &str, report: Report) {
 async fn ask<T: 'static>(daemon: &Daemon, service: &str, what: String, request: T) {
     let path = format!("{SPOOL}/private/{service}");
     let answered = match daemon.p.connect_unix(&path).await {
-        Ok(stream) if stream.send(|| what, request).is_ok() => stream.receive::<()>().await.is_some(),
+        Ok(stream) if stream.send(|_| what, request).is_ok() => stream.receive::<()>().await.is_some(),
         _ => false,
     };
     if !answered {
         daemon.msg.log(&format!("warning: {service} service failure"));
     }
+}
+
+/// Tells the sender of a message that never entered the queue: cleanup refused it.
+pub async fn refuse(daemon: &Daemon, id: &Rc<str>, file: &QueueFile, dsn: Dsn) {
+    let envid = file.attribute("envelope_id").cloned().unwrap_or_else(|| "".into());
+    let dsn_ret_full = file.attribute("ret_flags").map(|v| &**v == "1");
+    let (id, sender) = (id.clone(), file.sender.clone());
+    let report = Report { kind: ReportKind::Failure, id: id.clone(), sender, dsn_envid: envid, dsn_ret_full };
+    let what = format!("tell <{}> that {id} is refused", file.sender);
+    let refusal = Refusal { report, file: file.clone(), dsn };
+    ask(daemon, "bounce", what, refusal).await;
+}
+
+/// A message that never entered the queue: pickup → bounce.
+struct Refusal {
+    report: Report,
+    file: QueueFile,
+    dsn: Dsn,
 }
 
 /// The daemon.
@@ -100,13 +118,16 @@ pub async fn main(p: Process) -> i32 {
         let Some(request) = stream.receive_any().await else { continue };
         match request.downcast::<Append>() {
             Ok(append) => note(&daemon, &service, &append),
-            Err(request) => {
-                if let Ok(report) = request.downcast::<Report>() {
-                    write(&daemon, &service, &report).await;
+            Err(request) => match request.downcast::<Report>() {
+                Ok(report) => write(&daemon, &service, &report).await,
+                Err(request) => {
+                    if let Ok(refusal) = request.downcast::<Refusal>() {
+                        write_refusal(&daemon, &refusal).await;
+                    }
                 }
-            }
+            },
         }
-        let _ = stream.send(|| "done".to_owned(), ());
+        let _ = stream.send(|_| "done".to_owned(), ());
     }
     0
 }
@@ -116,7 +137,7 @@ fn note(daemon: &Daemon, service: &str, append: &Append) {
     let path = queue::path(service, &append.id);
     let entry = log::entry(append);
     let p = &daemon.p;
-    let open = || p.open(&path, How { read: true, ..APPEND }, 0o600);
+    let open = || p.open(&path, OpenFlags { read: true, ..OpenFlags::APPEND }, 0o600);
     let file = open().or_else(|_| {
         queue::make_directory_for(p, &path)?;
         open()
@@ -141,6 +162,21 @@ async fn write(daemon: &Daemon, service: &str, report: &Report) {
     if report.kind != ReportKind::Delay {
         let _ = daemon.p.unlink(&path);
     }
+}
+
+async fn write_refusal(daemon: &Daemon, refusal: &Refusal) {
+    let entries: Vec<Entry> = refusal
+        .file
+        .recipients
+        .iter()
+        .map(|r| Entry {
+            recipient: r.address.to_string(),
+            action: "failed".to_owned(),
+            dsn: refusal.dsn.clone(),
+            ..Entry::default()
+        })
+        .collect();
+    Writer { daemon, report: &refusal.report, entries: &entries, file: &refusal.file }.write_all().await;
 }
 
 /// Leaves the recipients of which the sender wants to hear.
@@ -234,7 +270,7 @@ impl Writer<'_> {
             trace: TraceFlags::None,
             internal: true,
         };
-        let sent = stream.send(|| format!("notification for <{to}>"), submission).is_ok();
+        let sent = stream.send(|_| format!("notification for <{to}>"), submission).is_ok();
         if sent && stream.receive::<CleanupStatus>().await == Some(CleanupStatus::Ok) {
             self.daemon.msg.log(&format!("{}: {what}: {new_id}", self.report.id));
         }

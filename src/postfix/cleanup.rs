@@ -98,7 +98,7 @@ impl<'d> Cleanup<'d> {
                 return;
             }
         };
-        if stream.send(|| format!("queue id {id}"), id.clone()).is_err() {
+        if stream.send(|_| format!("queue id {id}"), id.clone()).is_err() {
             let _ = p.unlink(&Queue::Incoming.path(&id));
             return;
         }
@@ -114,7 +114,11 @@ impl<'d> Cleanup<'d> {
             let _ = p.unlink(&Queue::Incoming.path(&id));
             p.queue_event(&id, &["incoming", ""]);
         }
-        let _ = stream.send(|| format!("{id} {}", if status == CleanupStatus::Ok { "is in the queue" } else { "is refused" }), status);
+        let told = |s: &CleanupStatus| match s {
+            CleanupStatus::Ok => format!("{id} is in the queue"),
+            CleanupStatus::Rejected { .. } => format!("{id} is refused"),
+        };
+        let _ = stream.send(told, status);
     }
 
     async fn accept(&self, id: &Rc<str>, submission: Submission) -> CleanupStatus {

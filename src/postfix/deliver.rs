@@ -7,7 +7,7 @@ use super::ipc::{DeliveryReport, DeliveryRequest, TraceFlags};
 use super::queue::{self, Queue, Recipient, notify};
 use super::server::Daemon;
 use crate::world::clock::{Duration, Time};
-use crate::world::files::How;
+use crate::world::fs::OpenFlags;
 use crate::world::stream::Stream;
 use std::fmt::Write;
 use std::rc::Rc;
@@ -83,12 +83,17 @@ impl<'d> Delivery<'d> {
         let report = DeliveryReport { deferred: self.deferred.get(), site_down };
         let id = &self.request.id;
         // qmgr reads the answer, or is gone and looks at the queue file when it comes back.
-        let _ = stream.send(|| format!("{id} {}", if report.deferred { "must wait" } else { "done" }), report.clone());
+        let _ = stream.send(|r| format!("{id} {}", if r.deferred { "must wait" } else { "done" }), report);
     }
 
     /// Must a recipient of this request wait?
     pub fn is_deferred(&self) -> bool {
         self.deferred.get()
+    }
+
+    /// Does the message hold octets beyond ASCII, as its sender said?
+    pub fn is_eight_bit(&self) -> bool {
+        self.request.eight_bit
     }
 
     /// The message, each line ended by LF.
@@ -212,7 +217,7 @@ impl<'d> Delivery<'d> {
             return;
         }
         let path = Queue::Active.path(&self.request.id);
-        let how = How { write: true, ..How::default() };
+        let how = OpenFlags::WRITE;
         if let Ok(file) = self.daemon.p.open(&path, how, 0) {
             let _ = file.seek(rcpt.offset);
             let _ = file.write_file(&[super::record::Type::Done as u8]);

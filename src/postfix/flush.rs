@@ -35,7 +35,7 @@ pub enum Answer {
 /// Asks the daemon; `None` when the mail system is down.
 pub async fn ask(p: &Process, request: Request) -> Option<Answer> {
     let stream = p.connect_unix(&format!("{SPOOL}/public/flush")).await.ok()?;
-    stream.send(|| format!("{request:?}"), request.clone()).ok()?;
+    stream.send(|_| format!("{request:?}"), request.clone()).ok()?;
     stream.receive().await
 }
 
@@ -64,7 +64,7 @@ pub async fn main(p: Process) -> i32 {
             .map_or(Answer::Ok, |()| Answer::Ok),
             Request::Message(id) => again(&daemon.p, |i, _| *i == *id).await.map_or(Answer::Denied, |()| Answer::Ok),
         };
-        let _ = stream.send(|| format!("{answer:?}"), answer);
+        let _ = stream.send(|_| format!("{answer:?}"), answer);
     }
     0
 }

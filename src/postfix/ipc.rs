@@ -167,6 +167,8 @@ pub struct DeliveryRequest {
     pub dsn_envid: Rc<str>,
     /// `RET=FULL` (true), `RET=HDRS` (false).
     pub dsn_ret_full: Option<bool>,
+    /// Does it hold octets beyond ASCII, as its sender said (`BODY=8BITMIME`)?
+    pub eight_bit: bool,
     /// Whose addresses without a domain these are.
     pub context: RewriteContext,
     /// When the message arrived.

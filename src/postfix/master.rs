@@ -343,5 +343,5 @@ async fn wake(p: Process, service: Rc<Service>, pause: Duration) {
 /// Those of connect(2): `ENOENT` or `ECONNREFUSED` when the mail system is down.
 pub async fn trigger(p: &Process, path: &str, call: Trigger) -> crate::world::errno::Sys<()> {
     let stream = p.connect_unix(path).await?;
-    stream.send(|| format!("wake up: {}", call.0), call)
+    stream.send(|call| format!("wake up: {}", call.0), call)
 }

@@ -20,8 +20,9 @@ pub mod dict;
 pub mod error;
 pub mod flush;
 pub mod ipc;
-pub mod local;
+// pub mod local;
 pub mod master;
+pub mod mkmap;
 pub mod msg;
 pub mod pickup;
 pub mod postalias;
@@ -52,7 +53,7 @@ use config::{Config, ConfigError, HostFacts};
 use std::rc::Rc;
 
 /// The programs: name, where it is installed, whether it has the rights of group postdrop, what runs.
-pub const PROGRAMS: [(&str, &[&str], bool, Program); 22] = [
+pub const PROGRAMS: [(&str, &[&str], bool, Program); 21] = [
     ("postfix", &["/usr/sbin/postfix"], false, |p| Box::pin(postfix::main(p))),
     ("postconf", &["/usr/sbin/postconf"], false, |p| Box::pin(postconf::main(p))),
     ("postalias", &["/usr/sbin/postalias"], false, |p| Box::pin(postalias::main(p))),
@@ -71,7 +72,7 @@ pub const PROGRAMS: [(&str, &[&str], bool, Program); 22] = [
     ("bounce", &["/usr/lib/postfix/sbin/bounce"], false, |p| Box::pin(bounce::main(p))),
     ("smtpd", &["/usr/lib/postfix/sbin/smtpd"], false, |p| Box::pin(smtpd::main(p))),
     ("smtp", &["/usr/lib/postfix/sbin/smtp"], false, |p| Box::pin(smtp::main(p))),
-    ("local", &["/usr/lib/postfix/sbin/local"], false, |p| Box::pin(local::main(p))),
+    // ("local", &["/usr/lib/postfix/sbin/local"], false, |p| Box::pin(local::main(p))),
     ("error", &["/usr/lib/postfix/sbin/error"], false, |p| Box::pin(error::main(p))),
     ("discard", &["/usr/lib/postfix/sbin/discard"], false, |p| Box::pin(error::discard(p))),
     ("showq", &["/usr/lib/postfix/sbin/showq"], false, |p| Box::pin(showq::main(p))),
@@ -134,9 +135,35 @@ pub const MASTER_CF: &str = "/etc/postfix/master.cf";
 /// # Errors
 /// What the real program says before it gives up: no such file, a line that is no setting.
 pub fn config_of(p: &Process, overrides: &[(Rc<str>, Rc<str>)]) -> Result<Config, ConfigError> {
-    let text = p.read_text(MAIN_CF).map_err(|e| ConfigError::new(format!("open {MAIN_CF}: {e}")))?;
+    config_at(p, MAIN_CF, overrides)
+}
+
+/// The same of another file.
+///
+/// # Errors
+/// What the real program says before it gives up: no such file, a line that is no setting.
+pub fn config_at(p: &Process, path: &str, overrides: &[(Rc<str>, Rc<str>)]) -> Result<Config, ConfigError> {
+    let text = p.read_text(path).map_err(|e| ConfigError::new(format!("open {path}: {e}")))?;
     let facts = HostFacts { hostname: p.host().name().clone(), addresses: p.host().addresses().to_vec() };
-    Config::parse(&text, MAIN_CF, &facts, overrides)
+    Config::parse(&text, path, &facts, overrides)
+}
+
+impl dict::Files for Process {
+    fn read(&self, path: &str) -> Sys<bytes::Bytes> {
+        self.read_file(path)
+    }
+
+    fn modified(&self, path: &str) -> Sys<Time> {
+        self.stat(path, true).map(|s| s.mtime)
+    }
+
+    fn now(&self) -> Time {
+        Process::now(self)
+    }
+
+    fn environment(&self) -> Vec<(String, String)> {
+        self.env().iter().map(|(n, v)| (n.to_string(), v.to_string())).collect()
+    }
 }
 
 /// A port by its number or its name in `/etc/services`.

@@ -44,7 +44,7 @@ async fn pick_up(daemon: &Daemon, old_id: &Rc<str>, path: &str) {
     let Some(id) = stream.receive::<Rc<str>>().await else { return };
     daemon.msg.log(&format!("{id}: uid={} from=<{}>", stat.uid, file.sender));
     let submission = submission(daemon, &id, stat.uid, &file);
-    let what = || format!("from {}, for {} recipients", file.sender, file.recipients.len());
+    let what = |s: &Submission| format!("from {}, for {} recipients", s.sender, s.recipients.len());
     if stream.send(what, submission).is_err() {
         return;
     }

@@ -20,7 +20,7 @@ pub async fn main(p: Process) -> i32 {
     if p.cred().uid != 0 {
         return Msg::daemon_named(&p, "postfix").fatal("use of this command is reserved for the superuser").await;
     }
-    let checked = super::config_of(&p, &[]).map_err(|e| e.to_string()).and_then(|c| c.check_global());
+    let checked = super::config_of(&p, &[]).map_err(|e| e.to_string()).and_then(|c| c.check_global().map_err(|e| e.to_string()));
     if let Err(e) = checked {
         return Msg::daemon_named(&p, "postfix").fatal(e).await;
     }

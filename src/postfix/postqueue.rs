@@ -26,7 +26,7 @@ pub async fn main(p: Process) -> i32 {
         Some(word) => (word, args.next()),
         None => ("", None),
     };
-    match super::config_of(&p, &[]).map_err(|e| e.to_string()).and_then(|c| c.check_global()) {
+    match super::config_of(&p, &[]).map_err(|e| e.to_string()).and_then(|c| c.check_global().map_err(|e| e.to_string())) {
         Ok(()) => {}
         Err(e) => {
             msg.fatal(e).await;

@@ -22,7 +22,6 @@ use super::queue::{self, Queue};
 use super::rewrite::Rewriter;
 use super::server::Daemon;
 use crate::world::clock::{Duration, Time};
-use crate::world::fs::Ino;
 use crate::world::process::Process;
 use crate::world::timer::{Either, race};
 use active::Message;
@@ -220,9 +219,4 @@ impl Qmgr {
         let ResolveRequest { sender, address } = ResolveRequest { sender: sender.clone(), address: address.clone() };
         self.rewriter.resolve(&self.daemon.p, &sender, &address).await
     }
-}
-
-/// The inode number tells two files of the same name apart.
-pub(super) fn inode(p: &Process, path: &str) -> Option<Ino> {
-    p.stat(path, false).ok().map(|s| s.ino)
 }

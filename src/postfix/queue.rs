@@ -124,6 +124,18 @@ pub fn make_directory_for(p: &Process, path: &str) -> Sys<()> {
     }
 }
 
+/// The trace's name of a message's end.
+pub fn gone(from: Queue) -> &'static [&'static str; 2] {
+    match from {
+        Queue::Maildrop => &["maildrop", ""],
+        Queue::Incoming => &["incoming", ""],
+        Queue::Active => &["active", ""],
+        Queue::Deferred => &["deferred", ""],
+        Queue::Hold => &["hold", ""],
+        Queue::Corrupt => &["corrupt", ""],
+    }
+}
+
 /// The trace's name of a move.
 fn hop(from: Queue, to: Queue) -> &'static [&'static str; 2] {
     use Queue::{Active, Corrupt, Deferred, Hold, Incoming, Maildrop};

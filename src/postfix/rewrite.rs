@@ -60,7 +60,7 @@ impl Rewriter {
                 None => p.connect_unix(&path).await,
             };
             if let Ok(stream) = stream
-                && stream.send(&what, request.clone()).is_ok()
+                && stream.send(|_| what(), request.clone()).is_ok()
                 && let Some(answer) = stream.receive::<A>().await
             {
                 self.stream.borrow_mut().replace(stream);

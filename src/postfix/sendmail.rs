@@ -74,7 +74,7 @@ pub async fn main(p: Process) -> i32 {
     };
     if let Err(e) = config.check_global() {
         let msg = Msg::command(&p, &called).with_ident("postfix/sendmail");
-        return fail(&msg, e).await;
+        return fail(&msg, e.to_string()).await;
     }
     let run = |path: &'static str, args: Vec<String>| run(p.clone(), path, args);
     match options.mode {
@@ -343,7 +343,7 @@ fn from_headers(content: &[u8]) -> Vec<String> {
 fn encode(p: &Process, o: &Options, sender: &str, name: &str, recipients: &[String], content: &[u8]) -> Vec<u8> {
     let mut file = Vec::with_capacity(content.len() + 400);
     record::put(&mut file, Type::Time, queue::time_record(p.now()).as_bytes());
-    let mut attr = |file: &mut Vec<u8>, text: String| record::put(file, Type::Attr, text.as_bytes());
+    let attr = |file: &mut Vec<u8>, text: String| record::put(file, Type::Attr, text.as_bytes());
     attr(&mut file, "rewrite_context=local".into());
     let trace = match (o.mode, o.verbose) {
         (Mode::Verify, _) => TraceFlags::VerifyOnly,

@@ -34,7 +34,7 @@ pub async fn main(p: Process) -> i32 {
     };
     while let Some(stream) = daemon.accept().await {
         let list = list(&daemon.p);
-        let _ = stream.send(|| format!("{} messages", list.len()), list);
+        let _ = stream.send(|list| format!("{} messages", list.len()), list);
     }
     0
 }

@@ -48,13 +48,13 @@ async fn serve(daemon: Rc<Daemon>, rewrite: Rc<TrivialRewrite>, stream: Stream) 
         let sent = match request.downcast::<RewriteRequest>() {
             Ok(r) => {
                 let answer = rewrite.rewrite(r.context, &r.address);
-                stream.send(|| format!("{} is {answer}", r.address), answer.clone())
+                stream.send(|a| format!("{} is {a}", r.address), answer)
             }
             Err(request) => match request.downcast::<ResolveRequest>() {
                 Ok(r) => {
                     let answer = rewrite.resolve(&daemon, &r);
-                    let what = || format!("{} goes by {} to {}", r.address, answer.transport, answer.nexthop);
-                    stream.send(what, answer.clone())
+                    let what = |a: &Resolved| format!("{} goes by {} to {}", r.address, a.transport, a.nexthop);
+                    stream.send(what, answer)
                 }
                 Err(_) => return,
             },
@@ -309,13 +309,14 @@ impl TrivialRewrite {
 
     fn decide(&self, daemon: &Daemon, resolved: &Resolved, domain: &str) {
         daemon.p.decide(|| {
+            let text = |name: &str| daemon.string(name);
             let (setting, list) = match resolved.class {
-                AddressClass::Local => ("mydestination", self.mydestination.text()),
-                AddressClass::VirtualAlias => ("virtual_alias_domains", self.virtual_alias_domains.text()),
-                AddressClass::VirtualMailbox => ("virtual_mailbox_domains", self.virtual_mailbox_domains.text()),
-                AddressClass::Relay => ("relay_domains", self.relay_domains.text()),
-                AddressClass::Default if !self.relayhost.is_empty() => ("relayhost", &*self.relayhost),
-                AddressClass::Default => ("default_transport", &*self.default_transport),
+                AddressClass::Local => ("mydestination", text("mydestination")),
+                AddressClass::VirtualAlias => ("virtual_alias_domains", text("virtual_alias_domains")),
+                AddressClass::VirtualMailbox => ("virtual_mailbox_domains", text("virtual_mailbox_domains")),
+                AddressClass::Relay => ("relay_domains", text("relay_domains")),
+                AddressClass::Default if !self.relayhost.is_empty() => ("relayhost", self.relayhost.clone()),
+                AddressClass::Default => ("default_transport", self.default_transport.clone()),
             };
             let compared = match resolved.class {
                 AddressClass::Default => format!("{domain} stands in no list of own or relayed domains"),

@@ -1,2 +1,11 @@
-//! (map)
+//! Pure protocol: octets in, values out; no clock, no I/O.
+//!
+//! - [`address`]: addresses, alone and in headers (RFC 5321, RFC 5322)
+//! - [`smtp`]: command lines, replies, the message on the wire (RFC 5321 and its extensions)
+//! - [`message`]: headers and body, dates (RFC 5322)
+//! - [`dns`]: questions, answers and zones (RFC 1035)
+
+pub mod address;
 pub mod dns;
+pub mod message;
+pub mod smtp;

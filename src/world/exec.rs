@@ -185,6 +185,7 @@ impl Host {
 fn new_process(host: &Host, name: Rc<str>, mut inner: Inner) -> Process {
     let named = ProcessName { host: host.name().clone(), program: name, pid: inner.pid };
     inner.trace_id = host.world().trace_mut().name_process(named);
+    host.fs_mut().hold(inner.cwd.get());
     let process = Process(Rc::new(inner));
     host.enter(process.clone());
     process
@@ -420,6 +421,7 @@ impl Process {
         me.world.record_for(me.trace_id, Kind::Ended { status });
         let fds = std::mem::take(&mut *me.fds.borrow_mut());
         drop(fds);
+        me.host.fs_mut().close(me.cwd.get());
         me.host.leave(me.pid);
         for task in std::mem::take(&mut *me.awaited_by.borrow_mut()) {
             me.world.wake(task);

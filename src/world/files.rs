@@ -249,8 +249,16 @@ impl Process {
             return Err(Errno::ENOTDIR);
         }
         fs.access(&cred, ino, Access::EXEC)?;
-        self.0.cwd.set(ino);
+        drop((fs, cred));
+        self.set_cwd(ino);
         Ok(())
+    }
+
+    /// Holds the new directory, so that it outlives its removal, and lets the old one go.
+    fn set_cwd(&self, ino: Ino) {
+        let mut fs = self.host().fs_mut();
+        fs.hold(ino);
+        fs.close(self.0.cwd.replace(ino));
     }
 
     /// The path of the working directory.

@@ -9,7 +9,7 @@ use super::stream::{Reader, Stream, Writer};
 use super::timer;
 use crate::trace::{FileAct, Kind};
 use bytes::Bytes;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
@@ -28,7 +28,12 @@ enum What {
     Reader(Reader),
     Writer(Writer),
     Stream(Stream),
+    /// Whoever looks on from outside the world.
+    Sink(Rc<RefCell<Vec<u8>>>),
 }
+
+/// The most a sink keeps, in octets; what is written beyond is dropped.
+const SINK_LIMIT: usize = 64 << 20;
 
 /// How a file may be used.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,6 +58,17 @@ impl Open {
     /// A connection as an open file.
     pub fn stream(host: &Host, stream: Stream) -> Rc<Open> {
         Rc::new(Open { host: host.clone(), what: What::Stream(stream), path: "socket".into() })
+    }
+
+    /// An open file whose content is seen from outside the world: what a person at the keyboard sees.
+    pub fn sink(host: &Host) -> (Rc<Open>, Rc<RefCell<Vec<u8>>>) {
+        let seen = Rc::new(RefCell::new(Vec::new()));
+        (Rc::new(Open { host: host.clone(), what: What::Sink(seen.clone()), path: "terminal".into() }), seen)
+    }
+
+    /// `/dev/null`, for programs that are started without input.
+    pub fn null(host: &Host) -> Rc<Open> {
+        Rc::new(Open::device(host, Device::Null, "/dev/null"))
     }
 
     pub(super) fn reader(host: &Host, reader: Reader) -> Rc<Open> {
@@ -94,7 +110,7 @@ impl Open {
     /// `EBADF` where it is not open for reading, `ECONNRESET`.
     pub async fn read(&self, max: usize) -> Sys<Bytes> {
         match &self.what {
-            What::File { read: false, .. } | What::Writer(_) => Err(Errno::EBADF),
+            What::File { read: false, .. } | What::Writer(_) | What::Sink(_) => Err(Errno::EBADF),
             What::File { ino, offset, .. } => {
                 let data = self.host.fs().read_at(*ino, offset.get(), max)?;
                 offset.set(offset.get() + data.len() as u64);
@@ -153,7 +169,7 @@ impl Open {
             What::File { offset, .. } => offset.set(offset.get().saturating_sub(bytes.len() as u64)),
             What::Reader(r) => r.unread(bytes),
             What::Stream(s) => s.unread(bytes),
-            What::Device(_) | What::Writer(_) => {}
+            What::Device(_) | What::Writer(_) | What::Sink(_) => {}
         }
     }
 
@@ -170,6 +186,12 @@ impl Open {
             What::Device(_) => Ok(()),
             What::Writer(w) => w.write(bytes).await,
             What::Stream(s) => s.write(bytes).await,
+            What::Sink(seen) => {
+                let mut seen = seen.borrow_mut();
+                let room = SINK_LIMIT.saturating_sub(seen.len());
+                seen.extend_from_slice(&bytes[..bytes.len().min(room)]);
+                Ok(())
+            }
         }
     }
 

@@ -429,12 +429,12 @@ impl Stream {
     ///
     /// # Errors
     /// `EPIPE` when the other end is gone.
-    pub fn send<T: 'static>(&self, what: impl FnOnce() -> String, value: T) -> Sys<()> {
+    pub fn send<T: 'static>(&self, what: impl FnOnce(&T) -> String, value: T) -> Sys<()> {
         let world = &self.writer.world;
         if world.traced()
             && let Peer::Unix { path, .. } = &self.peer
         {
-            world.record(Kind::HandOver { to: path.clone(), what: what().into() });
+            world.record(Kind::HandOver { to: path.clone(), what: what(&value).into() });
         }
         self.writer.send(value)
     }

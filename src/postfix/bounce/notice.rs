@@ -35,7 +35,7 @@ impl Notice {
         let boundary = format!("{}.{}/{myhostname}", report.id, now.unix());
         let mut out = String::with_capacity(2048 + file.file.len());
         self.headers(daemon, &mut out, &boundary, to, now);
-        let mut part = |out: &mut String, description: &str, kind: &str, eight_bit: bool| {
+        let part = |out: &mut String, description: &str, kind: &str, eight_bit: bool| {
             let _ = write!(out, "--{boundary}\nContent-Description: {description}\nContent-Type: {kind}\n");
             if eight_bit {
                 out.push_str("Content-Transfer-Encoding: 8bit\n");

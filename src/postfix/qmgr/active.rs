@@ -9,6 +9,7 @@ use crate::postfix::queue::{Queue, QueueFile, Recipient, SPOOL};
 use crate::postfix::record::Malformed;
 use crate::trace::{Decision, Outcome};
 use crate::world::clock::{Duration, Time};
+use crate::world::fs::Touch;
 use crate::world::process::Process;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -227,6 +228,7 @@ impl Qmgr {
             recipients,
             dsn_envid: message.envid(),
             dsn_ret_full: message.ret_full(),
+            eight_bit: message.file.attribute("encoding").is_some_and(|v| &**v == "8bit"),
             context: message.context(),
             arrival: message.file.arrival,
             active: message.since,
@@ -237,7 +239,7 @@ impl Qmgr {
         };
         let first = request.recipients.first().map(|r| r.address.clone()).unwrap_or_else(|| "".into());
         let id = message.id.clone();
-        if stream.send(|| format!("{id} for {first}"), request).is_ok()
+        if stream.send(|_| format!("{id} for {first}"), request).is_ok()
             && let Some(report) = stream.receive::<DeliveryReport>().await
         {
             return report;
@@ -334,7 +336,7 @@ impl Qmgr {
             ),
             outcome: Outcome::Becomes(at.strftime("%b %e %H:%M:%S").into()),
         });
-        let _ = p.set_times(&Queue::Active.path(id), at, at);
+        let _ = p.set_times(&Queue::Active.path(id), Touch::At(at), Touch::At(at));
         if let Err(e) = queue::rename(p, id, Queue::Active, Queue::Deferred) {
             self.daemon.msg.log(&format!("warning: {id}: rename to deferred: {e}"));
         }
@@ -343,7 +345,7 @@ impl Qmgr {
 
     /// The warning is sent: its record no longer says when.
     fn no_second_warning(&self, id: &str, offset: u64) {
-        let how = crate::world::files::How { write: true, ..Default::default() };
+        let how = crate::world::fs::OpenFlags::WRITE;
         if let Ok(file) = self.daemon.p.open(&Queue::Active.path(id), how, 0) {
             let _ = file.seek(offset + 2);
             let _ = file.write_file(format!("{:15}", 0).as_bytes());

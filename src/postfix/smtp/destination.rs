@@ -7,7 +7,7 @@ use super::Settings;
 use crate::postfix::deliver::Dsn;
 use crate::postfix::server::Daemon;
 use crate::trace::{Decision, Outcome};
-use crate::world::dns::{Answer, Trouble};
+use crate::world::dns::Trouble;
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -76,7 +76,7 @@ struct Finder<'d> {
 impl Finder<'_> {
     async fn exchangers(&mut self, domain: &str) -> Result<(), Dsn> {
         match self.daemon.p.mx_of(domain).await {
-            Answer::Records(records) => {
+            Ok(records) => {
                 if let [(0, name)] = records.as_slice()
                     && (name.is_empty() || &**name == ".")
                 {
@@ -88,9 +88,9 @@ impl Finder<'_> {
                 }
                 self.leave_out_ourselves(domain)?;
             }
-            Answer::None(Trouble::TryAgain) => return Err(name_error(domain, "MX", Trouble::TryAgain)),
+            Err(Trouble::TryAgain) => return Err(name_error(domain, "MX", Trouble::TryAgain)),
             // No MX record: the domain is a host.
-            Answer::None(_) => self.addresses(domain, 0).await,
+            Err(_) => self.addresses(domain, 0).await,
         }
         Ok(())
     }

@@ -11,11 +11,12 @@
 //! at the first use, and the restriction counts as not there.
 
 use super::session::{Session, Transaction};
-use crate::postfix::dict::{Maps, MatchList, Networks};
+use crate::postfix::dict::{Maps, MatchList};
 use crate::postfix::ipc::{AddressClass, Resolved};
 use crate::postfix::server::Daemon;
 use crate::proto::address;
 use crate::trace::{Decision, Outcome};
+use crate::world::process::Process;
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -61,7 +62,7 @@ struct List {
 
 /// The lists, tables and codes of a server.
 pub struct Checks {
-    mynetworks: Networks,
+    mynetworks: MatchList,
     own_addresses: Vec<IpAddr>,
     client: List,
     helo: List,
@@ -71,14 +72,13 @@ pub struct Checks {
     data: List,
     end_of_data: List,
     etrn: List,
-    local_recipients: Option<Maps>,
-    relay_recipients: Option<Maps>,
-    virtual_mailboxes: Option<Maps>,
+    local_recipients: Option<Table>,
+    relay_recipients: Option<Table>,
+    virtual_mailboxes: Option<Table>,
     virtual_aliases: Maps,
     delimiter: Rc<str>,
     reject_unlisted_recipient: bool,
     reject_unlisted_sender: bool,
-    relay_domains: MatchList,
     access: RefCell<Vec<(Rc<str>, Rc<Maps>)>>,
     said: RefCell<Vec<Rc<str>>>,
     myhostname: Rc<str>,
@@ -91,14 +91,11 @@ impl Checks {
     /// Why a table cannot be opened, for the log.
     pub fn new(daemon: &Daemon) -> Result<Checks, String> {
         let config = &daemon.config;
-        let list = |setting: &'static str| List { setting, words: config.restrictions(setting) };
-        let maps = |name: &str| -> Result<Option<Maps>, String> {
-            let text = daemon.string(name);
-            if text.is_empty() { Ok(None) } else { Maps::open(&text, &daemon.p).map(Some) }
-        };
+        let list = |setting: &'static str| List { setting, words: words_of(&config.string(setting)) };
+        let maps = |name: &str| Table::open(daemon, name);
         let own = daemon.p.host().addresses().iter().copied();
         Ok(Checks {
-            mynetworks: Networks::parse(&daemon.string("mynetworks"), &daemon.p)?,
+            mynetworks: MatchList::networks("mynetworks", config, &daemon.p)?,
             own_addresses: own.chain([IpAddr::from([127, 0, 0, 1])]).collect(),
             client: list("smtpd_client_restrictions"),
             helo: list("smtpd_helo_restrictions"),
@@ -115,7 +112,6 @@ impl Checks {
             delimiter: daemon.string("recipient_delimiter"),
             reject_unlisted_recipient: daemon.yes("smtpd_reject_unlisted_recipient"),
             reject_unlisted_sender: daemon.yes("smtpd_reject_unlisted_sender"),
-            relay_domains: MatchList::domains("relay_domains", config, &daemon.p)?,
             access: RefCell::default(),
             said: RefCell::default(),
             myhostname: daemon.string("myhostname"),
@@ -129,7 +125,7 @@ impl Checks {
 
     /// Is the client trusted (`mynetworks`)?
     pub fn in_mynetworks(&self, address: IpAddr) -> bool {
-        self.mynetworks.contains(address)
+        self.mynetworks.find_client(None, address).is_ok_and(|found| found.is_some())
     }
 
     /// May mail go to this recipient?
@@ -206,9 +202,9 @@ impl Checks {
             "reject" => (Verdict::Reject(self.refusal(to, 554, "5.7.1", "Access denied")), String::new()),
             "defer" => (Verdict::Reject(self.refusal(to, 450, "4.7.1", "Try again later")), String::new()),
             "permit_mynetworks" => {
-                let yes = client.is_some_and(|a| self.mynetworks.contains(a));
+                let yes = client.is_some_and(|a| self.in_mynetworks(a));
                 let is = if yes { "is in" } else { "is not in" };
-                (permit_if(yes), format!("{} {is} {}", shown(), self.mynetworks.text()))
+                (permit_if(yes), format!("{} {is} {}", shown(), to.session.daemon.string("mynetworks")))
             }
             "permit_inet_interfaces" => {
                 let yes = client.is_some_and(|a| self.is_own(a));
@@ -282,7 +278,7 @@ impl Checks {
         } else if resolved.routed {
             format!("{recipient} holds a route of the sender's own")
         } else {
-            let relay = self.relay_domains.text();
+            let relay = to.session.daemon.string("relay_domains");
             format!("{domain} is in none of mydestination, relay_domains ({relay}), virtual domains")
         };
         let verdict = match (word, ours) {
@@ -317,12 +313,12 @@ impl Checks {
     /// Does the address exist, as far as the tables of its class know?
     fn listed(&self, to: &Asked<'_>, address: &Rc<str>, resolved: &Resolved, setting: &str, role: Role) -> Result<(), Reject> {
         let config = &to.session.daemon.config;
-        if self.virtual_aliases.knows(address, &self.delimiter) {
+        if matches!(self.virtual_aliases.find_address(address, &self.delimiter), Ok(Some(_))) {
             return Ok(());
         }
-        let (maps, table, name, code) = match resolved.class {
-            AddressClass::Local => (&self.local_recipients, "local", "local_recipient_maps", "unknown_local_recipient_reject_code"),
-            AddressClass::Relay => (&self.relay_recipients, "relay", "relay_recipient_maps", "unknown_relay_recipient_reject_code"),
+        let (table, which, name, code) = match resolved.class {
+            AddressClass::Local => (&self.local_recipients, "local recipient", "local_recipient_maps", "unknown_local_recipient_reject_code"),
+            AddressClass::Relay => (&self.relay_recipients, "relay recipient", "relay_recipient_maps", "unknown_relay_recipient_reject_code"),
             AddressClass::VirtualMailbox => {
                 (&self.virtual_mailboxes, "virtual mailbox", "virtual_mailbox_maps", "unknown_virtual_mailbox_reject_code")
             }
@@ -332,24 +328,21 @@ impl Checks {
             }
             AddressClass::Default => return Ok(()),
         };
-        let Some(maps) = maps else { return Ok(()) };
-        let known = if resolved.class == AddressClass::Local {
-            maps.knows_local(&resolved.recipient, &self.delimiter)
-        } else {
-            maps.knows(&resolved.recipient, &self.delimiter)
-        };
+        let Some(table) = table else { return Ok(()) };
+        let local = resolved.class == AddressClass::Local;
+        let known = table.knows(&to.session.daemon.p, &resolved.recipient, &self.delimiter, local)?;
         to.session.daemon.p.decide(|| Decision {
             rule: "does it exist?".into(),
             setting: setting.to_owned().into(),
             place: config.place(name),
-            compared: format!("{} in {name} ({})", resolved.recipient, maps.text()),
+            compared: format!("{} in {name} ({})", resolved.recipient, table.text),
             outcome: if known { Outcome::Yes } else { Outcome::Becomes("unknown".into()) },
         });
         if known {
             return Ok(());
         }
         let code = config.int(code).unwrap_or(550).clamp(400, 599) as u16;
-        Err(role.reject(address, code, &format!("User unknown in {table} recipient table").replace("mailbox recipient", "mailbox")))
+        Err(role.reject(address, code, &format!("User unknown in {which} table")))
     }
 
     fn refusal(&self, to: &Asked<'_>, code: u16, dsn: &str, text: &str) -> Reject {
@@ -435,7 +428,7 @@ impl Checks {
                 }
             }
         }
-        (Verdict::Dunno, format!("{} is not in {}", keys.first().map_or("", |k| k), maps.text()))
+        (Verdict::Dunno, format!("{} is not in {}", keys.first().map_or("", |k| k), spec.map_or("", |s| s)))
     }
 
     /// The right-hand side of an access table.
@@ -519,6 +512,49 @@ fn misconfigured() -> Reject {
     Reject::new(451, "4.3.5", "Server configuration error")
 }
 
+/// Tables that know which addresses exist; the users of the host may be one of them.
+struct Table {
+    text: Rc<str>,
+    maps: Maps,
+    has_users: bool,
+}
+
+impl Table {
+    /// `None` where the setting is empty: then every address may exist.
+    fn open(daemon: &Daemon, setting: &str) -> Result<Option<Table>, String> {
+        let text = daemon.string(setting);
+        let is_users = |w: &&str| w.trim_start_matches("proxy:") == "unix:passwd.byname";
+        let words = crate::postfix::config::typed::words(&text);
+        let has_users = words.iter().any(is_users);
+        let others: Vec<&str> = words.iter().copied().filter(|w| !is_users(w)).collect();
+        let maps = Maps::open(&others.join(" "), &daemon.p)?;
+        if let Some(e) = maps.errors().next() {
+            daemon.msg.log(&format!("error: {e}"));
+        }
+        let empty = text.is_empty();
+        Ok((!empty).then_some(Table { text, maps, has_users }))
+    }
+
+    fn knows(&self, p: &Process, recipient: &str, delimiters: &str, own_domain: bool) -> Result<bool, Reject> {
+        if self.has_users && own_domain {
+            let local = recipient.rsplit_once('@').map_or(recipient, |(l, _)| l).to_ascii_lowercase();
+            let (user, _) = address::split_extension(&local, delimiters);
+            let fs = p.host().fs();
+            let mut users = p.host().users();
+            if users.getpwnam(&fs, &local).is_some() || users.getpwnam(&fs, user).is_some() {
+                return Ok(true);
+            }
+        }
+        match self.maps.find_address_of(recipient, delimiters, own_domain) {
+            Ok(found) => Ok(found.is_some()),
+            Err(e) => {
+                p.syslog("postfix/smtpd", &format!("warning: {e}"));
+                Err(Reject::new(451, "4.3.0", format!("<{recipient}>: Temporary lookup failure")))
+            }
+        }
+    }
+}
+
 /// Whom a restriction is asked about.
 struct Asked<'a> {
     session: &'a Session<'a>,
@@ -548,6 +584,11 @@ impl Role {
         };
         Reject::new(code, &format!("{}{dsn}", code / 100), format!("<{address}>: {who} address rejected: {text}"))
     }
+}
+
+/// The words of a restriction list; a group in braces is one word.
+fn words_of(text: &str) -> Vec<Rc<str>> {
+    crate::postfix::config::typed::words(text).into_iter().map(Into::into).collect()
 }
 
 fn takes_argument(word: &str) -> bool {

@@ -149,9 +149,8 @@ impl Session<'_> {
         }
         let Some((id, stream)) = t.queue.take() else { return Next::Command };
         let submission = self.submission(t, &id, content);
-        let what = || format!("{id} from {}, {} bytes", submission.sender, submission.content.len());
-        let what = what();
-        let sent = stream.send(|| what, submission).is_ok();
+        let what = |s: &Submission| format!("{id} from {}, {} bytes", s.sender, s.content.len());
+        let sent = stream.send(what, submission).is_ok();
         let status = if sent { stream.receive::<CleanupStatus>().await } else { None };
         self.last = "END-OF-MESSAGE";
         match status {

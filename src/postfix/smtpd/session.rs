@@ -191,8 +191,7 @@ impl<'d> Session<'d> {
                 end => return end,
             }
             if self.errors > before && self.errors > self.settings.soft_error_limit {
-                // Clients that make many mistakes are slowed down.
-                let _ = self.flush().await;
+                // Clients that make many mistakes wait for their answers.
                 self.daemon.p.sleep(self.settings.error_sleep).await;
             }
         }

@@ -4,6 +4,7 @@
 mod kernel;
 
 use super::*;
+use crate::world::users::{Gid, Uid};
 use std::fmt::Write;
 use std::rc::Rc;
 

@@ -1,0 +1,116 @@
+//! The small commands of a host: one file each, or one for a small family. They print what GNU's
+//! (and Debian 12's) print in the C locale, or say that an option is not available in the lab.
+//!
+//! - [`COMMANDS`]: which there are, where they are installed, with which mode
+//! - [`tool`], [`options`], [`text`], [`names`]: what they share
+//! - [`regex`], [`glob`], [`conversion`]: patterns and formats
+
+pub mod cat;
+pub mod chmod;
+pub mod conversion;
+pub mod cp;
+pub mod date;
+pub mod glob;
+pub mod grep;
+pub mod head;
+pub mod ls;
+pub mod mkdir;
+pub mod mv;
+pub mod names;
+pub mod options;
+pub mod printf;
+pub mod regex;
+pub mod rm;
+pub mod sort;
+pub mod stat;
+pub mod tail;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+pub mod text;
+pub mod tool;
+pub mod touch;
+pub mod trivial;
+pub mod wc;
+
+use crate::world::base;
+use crate::world::clock::Time;
+use crate::world::errno::Sys;
+use crate::world::fs::Fs;
+use crate::world::process::Program;
+
+/// A command and where it is installed.
+pub struct Command {
+    /// The file; its last part is the program's name.
+    pub path: &'static str,
+    /// The mode of the file, set-id bits included.
+    pub mode: u16,
+    /// What it does.
+    pub program: Program,
+}
+
+const fn command(path: &'static str, program: Program) -> Command {
+    Command { path, mode: 0o755, program }
+}
+
+const fn set_uid(path: &'static str, program: Program) -> Command {
+    Command { path, mode: 0o4755, program }
+}
+
+/// All of them. `/bin` and `/sbin` are links to `/usr/bin` and `/usr/sbin`.
+pub const COMMANDS: &[Command] = &[
+    command("/usr/bin/basename", |p| Box::pin(trivial::basename(p))),
+    command("/usr/bin/cat", |p| Box::pin(cat::main(p))),
+    command("/usr/bin/chgrp", |p| Box::pin(chmod::chgrp(p))),
+    command("/usr/bin/chmod", |p| Box::pin(chmod::chmod(p))),
+    command("/usr/bin/chown", |p| Box::pin(chmod::chown(p))),
+    command("/usr/bin/cp", |p| Box::pin(cp::main(p))),
+    command("/usr/bin/date", |p| Box::pin(date::main(p))),
+    command("/usr/bin/dirname", |p| Box::pin(trivial::dirname(p))),
+    command("/usr/bin/echo", |p| Box::pin(printf::echo(p))),
+    command("/usr/bin/egrep", |p| Box::pin(grep::main(p))),
+    command("/usr/bin/env", |p| Box::pin(trivial::env(p))),
+    command("/usr/bin/false", |p| Box::pin(trivial::no_indeed(p))),
+    command("/usr/bin/fgrep", |p| Box::pin(grep::main(p))),
+    command("/usr/bin/grep", |p| Box::pin(grep::main(p))),
+    command("/usr/bin/head", |p| Box::pin(head::main(p))),
+    command("/usr/bin/install", |p| Box::pin(cp::install(p))),
+    command("/usr/bin/ln", |p| Box::pin(mv::ln(p))),
+    command("/usr/bin/ls", |p| Box::pin(ls::main(p))),
+    command("/usr/bin/mkdir", |p| Box::pin(mkdir::mkdir(p))),
+    command("/usr/bin/mv", |p| Box::pin(mv::mv(p))),
+    command("/usr/bin/printenv", |p| Box::pin(trivial::printenv(p))),
+    command("/usr/bin/printf", |p| Box::pin(printf::printf(p))),
+    command("/usr/bin/pwd", |p| Box::pin(trivial::pwd(p))),
+    command("/usr/bin/rm", |p| Box::pin(rm::main(p))),
+    command("/usr/bin/rmdir", |p| Box::pin(mkdir::rmdir(p))),
+    command("/usr/bin/seq", |p| Box::pin(trivial::seq(p))),
+    command("/usr/bin/sleep", |p| Box::pin(trivial::sleep(p))),
+    command("/usr/bin/sort", |p| Box::pin(sort::main(p))),
+    command("/usr/bin/stat", |p| Box::pin(stat::main(p))),
+    command("/usr/bin/sync", |p| Box::pin(trivial::sync(p))),
+    command("/usr/bin/tail", |p| Box::pin(tail::main(p))),
+    command("/usr/bin/touch", |p| Box::pin(touch::main(p))),
+    command("/usr/bin/true", |p| Box::pin(trivial::yes_indeed(p))),
+    command("/usr/bin/tty", |p| Box::pin(trivial::tty(p))),
+    command("/usr/bin/unlink", |p| Box::pin(rm::unlink(p))),
+    command("/usr/bin/wc", |p| Box::pin(wc::main(p))),
+    command("/usr/bin/yes", |p| Box::pin(trivial::yes(p))),
+];
+
+/// The programs, by their names.
+pub fn programs() -> Vec<(&'static str, Program)> {
+    COMMANDS.iter().map(|c| (names::base(c.path), c.program)).collect()
+}
+
+/// Puts the program files on a disk.
+///
+/// # Errors
+/// Those of open(2) and write(2), where the disk lacks the directories or room.
+pub fn install(fs: &mut Fs, now: Time) -> Sys<()> {
+    for c in COMMANDS {
+        base::install_program(fs, c.path, names::base(c.path), c.mode, 0, now)?;
+    }
+    Ok(())
+}
