@@ -265,7 +265,7 @@ async fn send_mode(p: &Process, options: Options, mut settings: Settings) -> i32
         }
     }
     let input = match p.fd(STDIN) {
-        Ok(open) => open.read_all(LONGEST_LETTER).await.unwrap_or_default(),
+        Ok(open) => open.read_to_end(LONGEST_LETTER).await.unwrap_or_default(),
         Err(_) => Default::default(),
     };
     if options.on.contains('t') {

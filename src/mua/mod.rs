@@ -24,10 +24,27 @@ pub mod settings;
 pub mod summary;
 pub mod template;
 
+use crate::world::base;
+use crate::world::clock::Time;
+use crate::world::errno::Sys;
+use crate::world::fs::Fs;
 use crate::world::process::Program;
+use crate::world::users::Cred;
 
 /// The programs of this folder, by the names that executable files give them.
-/// `s-nail` belongs in `/usr/bin/s-nail`, with links `mail` and `mailx` beside it.
 pub fn programs() -> Vec<(&'static str, Program)> {
     vec![("s-nail", |p| Box::pin(mail::main(p)))]
+}
+
+/// Lays s-nail, its two other names and its settings onto a host's disk.
+///
+/// # Errors
+/// Those of writing files, on a disk too small.
+pub fn install(fs: &mut Fs, now: Time) -> Sys<()> {
+    base::install_program(fs, "/usr/bin/s-nail", "s-nail", 0o755, 0, now)?;
+    let (root, top) = (Cred::root(), fs.root());
+    for name in ["/usr/bin/mail", "/usr/bin/mailx"] {
+        fs.symlink(&root, "s-nail", top, name, now)?;
+    }
+    fs.write_path(&root, top, "/etc/s-nail.rc", settings::SYSTEM_RC, 0o644, now).map(drop)
 }

@@ -5,7 +5,7 @@ use super::compose::{Letter, NoCharset};
 use super::settings::{Settings, expand_home, login_name};
 use crate::world::errno::Sys;
 use crate::world::exec::Start;
-use crate::world::files::APPEND;
+use crate::world::fs::OpenFlags;
 use crate::world::process::{Process, STDIN};
 use std::rc::Rc;
 
@@ -173,6 +173,6 @@ fn mbox_entry(p: &Process, content: &[u8]) -> Vec<u8> {
 /// # Errors
 /// Those of open(2) and write(2).
 pub async fn append_mbox(p: &Process, path: &str, message: &[u8]) -> Sys<()> {
-    let file = p.open(path, APPEND, 0o600)?;
+    let file = p.open(path, OpenFlags::APPEND, 0o600)?;
     file.write(mbox_entry(p, message)).await
 }

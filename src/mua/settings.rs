@@ -186,7 +186,7 @@ pub fn home(p: &Process) -> String {
     }
     let host = p.host();
     let user = host.users().getpwuid(&host.fs(), p.real_uid());
-    user.map_or_else(|| "/".to_owned(), |u| u.dir.to_string())
+    user.map_or_else(|| "/".to_owned(), |u| u.home.clone())
 }
 
 /// A file name, `~` being the user's home directory.

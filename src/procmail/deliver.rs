@@ -8,8 +8,7 @@
 use super::recipe::Procmail;
 use crate::world::clock::Duration;
 use crate::world::errno::{Errno, Sys};
-use crate::world::files::{APPEND, CREATE_NEW};
-use crate::world::fs::LockKind;
+use crate::world::fs::{LockKind, OpenFlags};
 use std::borrow::Cow;
 
 /// procmail waits this long after it has made an mbox, so that its times tell new mail.
@@ -95,7 +94,7 @@ impl Procmail {
     async fn to_mbox(&mut self, name: &str, content: Vec<u8>) -> Sys<()> {
         self.set_last_folder(name).await;
         self.tell(|| format!("Opening \"{name}\"")).await;
-        let file = self.as_mailbox_owner(|p| p.open(name, APPEND, 0o666))?;
+        let file = self.as_mailbox_owner(|p| p.open(name, OpenFlags::APPEND, 0o666))?;
         self.tell(|| "Acquiring kernel-lock".to_owned()).await;
         if file.lock(LockKind::Exclusive, KERNEL_LOCK).await.is_err() {
             self.say("Kernel-lock failed").await;
@@ -121,7 +120,7 @@ impl Procmail {
         for _ in 0..NAMES {
             let file = self.unique_name();
             let (draft, place) = (format!("{base}/tmp/{file}"), format!("{base}/new/{file}"));
-            match self.p.open(&draft, CREATE_NEW, 0o666) {
+            match self.p.open(&draft, OpenFlags::EXCLUSIVE, 0o666) {
                 Ok(open) => {
                     open.write(content).await?;
                     self.p.rename(&draft, &place)?;
@@ -159,7 +158,7 @@ impl Procmail {
 
     async fn to_new_file(&mut self, names: impl Iterator<Item = String>, content: Vec<u8>) -> Sys<()> {
         for name in names {
-            match self.p.open(&name, CREATE_NEW, 0o666) {
+            match self.p.open(&name, OpenFlags::EXCLUSIVE, 0o666) {
                 Ok(file) => {
                     self.set_last_folder(&name).await;
                     self.tell(|| format!("Opening \"{name}\"")).await;

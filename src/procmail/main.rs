@@ -13,7 +13,7 @@
 use super::message::Message;
 use super::recipe::Procmail;
 use super::variables::AT_START;
-use crate::world::files::{READ, WRITE};
+use crate::world::fs::OpenFlags;
 use crate::world::passwd::Passwd;
 use crate::world::process::{Environment, Process, STDERR, STDIN, STDOUT};
 use crate::world::users::Cred;
@@ -120,7 +120,7 @@ pub async fn main(p: Process) -> i32 {
     let privileged = p.real_uid() == 0;
     regenerate_from(&p, &mut message, &options, &user, privileged);
     // What programs of recipes print is lost.
-    p.set_fd(STDOUT, p.open("/dev/null", WRITE, 0o666).ok());
+    p.set_fd(STDOUT, p.open("/dev/null", OpenFlags::CREATE, 0o666).ok());
     if options.recipients.is_empty() {
         return deliver_for(p, message, &options, &user).await;
     }
@@ -317,7 +317,7 @@ async fn read_rcfile(run: &mut Procmail, path: &str, user: &Passwd, careful: boo
         run.say_of("Couldn't read", path).await;
         return false;
     }
-    let Ok(file) = run.p.open(path, READ, 0) else {
+    let Ok(file) = run.p.open(path, OpenFlags::READ, 0) else {
         run.say_of("Couldn't read", path).await;
         return false;
     };

@@ -25,14 +25,23 @@ pub mod regex;
 pub mod variables;
 pub mod word;
 
+use crate::world::base;
+use crate::world::clock::Time;
+use crate::world::errno::Sys;
+use crate::world::fs::Fs;
 use crate::world::process::Program;
 
-/// The programs of this folder, by the names that executable files give them. Debian installs
-/// `/usr/bin/procmail` with mode 6755, owner root and group mail, and `/usr/bin/lockfile` with
-/// mode 2755 and the same group.
+/// The programs of this folder, by the names that executable files give them.
 pub fn programs() -> Vec<(&'static str, Program)> {
-    vec![
-        ("procmail", |p| Box::pin(main::main(p))),
-        ("lockfile", |p| Box::pin(lockfile::main(p))),
-    ]
+    vec![("procmail", |p| Box::pin(main::main(p))), ("lockfile", |p| Box::pin(lockfile::main(p)))]
+}
+
+/// Lays the programs onto a host's disk, with the set-id bits that Debian gives them.
+///
+/// # Errors
+/// Those of writing files, on a disk too small.
+pub fn install(fs: &mut Fs, now: Time) -> Sys<()> {
+    base::install_program(fs, "/usr/bin/procmail", "procmail", 0o6755, base::MAIL, now)?;
+    base::install_program(fs, "/usr/bin/lockfile", "lockfile", 0o2755, base::MAIL, now)?;
+    Ok(())
 }

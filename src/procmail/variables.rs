@@ -3,7 +3,7 @@
 use super::log::Abstract;
 use super::recipe::Procmail;
 use super::word::{Piece, Word};
-use crate::world::files::APPEND;
+use crate::world::fs::OpenFlags;
 use crate::world::process::STDERR;
 use std::future::Future;
 use std::pin::Pin;
@@ -151,7 +151,7 @@ impl Procmail {
         if path.is_empty() {
             return;
         }
-        match self.p.open(path, APPEND, 0o666) {
+        match self.p.open(path, OpenFlags::APPEND, 0o666) {
             Ok(file) => {
                 self.p.set_fd(STDERR, Some(file));
                 self.log_opened = true;
