@@ -4,7 +4,7 @@ pub mod mua;
 pub mod postfix;
 pub mod procmail;
 pub mod proto;
-pub mod scenario;
+//pub mod scenario;
 pub mod shell;
 pub mod trace;
 pub mod view;
