@@ -352,7 +352,7 @@ fn sequence(start: i64, end: i64, increment: i64) -> impl Iterator<Item = i64> {
 
 /// `$'…'`
 fn ansi_c(text: &str) -> String {
-    super::commands::printf::unescape_ansi(text)
+    super::commands::printf::unescape(text)
 }
 
 /// The elements of an array variable.
