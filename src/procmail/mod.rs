@@ -25,6 +25,9 @@ pub mod regex;
 pub mod variables;
 pub mod word;
 
+#[cfg(test)]
+mod tests;
+
 use crate::world::base;
 use crate::world::clock::Time;
 use crate::world::errno::Sys;

@@ -381,7 +381,7 @@ impl<'r> Search<'r> {
             }
             match &self.regex.nodes[n as usize] {
                 Node::Split(a, b) => self.stack.extend([(*b, mark), (*a, mark)]),
-                Node::Edge(next) if place <= 1 || place >= self.length => self.stack.push((*next, mark)),
+                Node::Edge(next) if place <= 1 || place > self.text.len() => self.stack.push((*next, mark)),
                 Node::Mark(next) => self.stack.push((*next, if mark == UNMARKED { place } else { mark })),
                 _ => {}
             }
