@@ -1,8 +1,8 @@
 //! What a recipe asks: the conditions behind its asterisks (procmailrc(5), procmailsc(5)).
 
+use super::rc::Flags;
 use super::recipe::Procmail;
 use super::regex::Regex;
-use super::rc::Flags;
 use super::word::Word;
 use crate::trace::{Decision, Outcome, Place};
 use bytes::Bytes;

@@ -106,7 +106,10 @@ pub async fn main(p: Process) -> i32 {
         return USAGE;
     }
     if let Some(unknown) = &options.unknown {
-        p.eprint(format!("procmail: Unrecognised options: \"{unknown}\"\n{USAGE_TEXT}Processing continued\n")).await;
+        p.eprint(format!(
+            "procmail: Unrecognised options: \"{unknown}\"\n{USAGE_TEXT}Processing continued\n"
+        ))
+        .await;
     }
     if options.filter && options.rcfiles.is_empty() {
         p.eprint(USAGE_TEXT).await;
@@ -178,7 +181,11 @@ fn parse(args: &[Rc<str>]) -> Options {
             match c {
                 'a' | 'f' | 'r' => {
                     let value = value();
-                    if c == 'a' { options.arguments.push(value) } else { options.from = Some(value) }
+                    if c == 'a' {
+                        options.arguments.push(value)
+                    } else {
+                        options.from = Some(value)
+                    }
                     break;
                 }
                 'd' => {
@@ -213,7 +220,8 @@ fn regenerate_from(p: &Process, message: &mut Message, options: &Options, user: 
     let sender = match options.from.as_deref() {
         Some("-") => {
             let old = message.from_line().map(|l| String::from_utf8_lossy(l).into_owned());
-            old.and_then(|l| l.split_whitespace().nth(1).map(str::to_owned)).unwrap_or_else(|| user.name.clone())
+            old.and_then(|l| l.split_whitespace().nth(1).map(str::to_owned))
+                .unwrap_or_else(|| user.name.clone())
         }
         Some(from) if privileged || from == user.name => from.to_owned(),
         Some(from) if message.from_line().is_none() => from.to_owned(),

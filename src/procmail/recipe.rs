@@ -260,7 +260,8 @@ impl Procmail {
             Action::Forward(line) => {
                 let words = Word::list(line);
                 let addresses = self.expand_all(&words).await;
-                let text = format!("{} {} {}", self.var("SENDMAIL"), self.var("SENDMAILFLAGS"), addresses.join(" "));
+                let text =
+                    format!("{} {} {}", self.var("SENDMAIL"), self.var("SENDMAILFLAGS"), addresses.join(" "));
                 self.pipe_action(recipe, &text).await
             }
             Action::Pipe(text) => {
@@ -347,16 +348,18 @@ impl Procmail {
         let name = match lock {
             Lock::None => None,
             Lock::Named(word) => Some(self.expand(word).await),
-            Lock::Implicit => match text.split_once(">>").and_then(|(_, file)| file.split_whitespace().next()) {
-                Some(file) => {
-                    let word = Word::from_text(file);
-                    Some(format!("{}{}", self.expand(&word).await, self.var("LOCKEXT")))
+            Lock::Implicit => {
+                match text.split_once(">>").and_then(|(_, file)| file.split_whitespace().next()) {
+                    Some(file) => {
+                        let word = Word::from_text(file);
+                        Some(format!("{}{}", self.expand(&word).await, self.var("LOCKEXT")))
+                    }
+                    None => {
+                        self.say("Extraneous locallockfile ignored").await;
+                        None
+                    }
                 }
-                None => {
-                    self.say("Extraneous locallockfile ignored").await;
-                    None
-                }
-            },
+            }
         };
         self.hold(name).await
     }

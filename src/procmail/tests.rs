@@ -45,9 +45,12 @@ impl Lab {
         let world = World::new(now, 1, Keep::Nothing, Programs::new(programs().into_iter().chain(more)));
         let mut fs = base::system(now);
         super::install(&mut fs, now).unwrap();
-        for (path, name) in
-            [("/usr/bin/upper", "upper"), ("/usr/bin/grep", "grep"), ("/usr/bin/false", "false"), ("/bin/bash", "false")]
-        {
+        for (path, name) in [
+            ("/usr/bin/upper", "upper"),
+            ("/usr/bin/grep", "grep"),
+            ("/usr/bin/false", "false"),
+            ("/bin/bash", "false"),
+        ] {
             base::install_program(&mut fs, path, name, 0o755, 0, now).unwrap();
         }
         base::personalise(&mut fs, "mail.example.com", now).unwrap();
@@ -70,7 +73,8 @@ impl Lab {
         let root = self.host.login("root").unwrap();
         let fs = self.host.fs();
         let home = fs.resolve(&root, fs.root(), "/home/alice", true).unwrap();
-        fs.read_path(&root, home, path).map_or_else(|e| format!("{path}: {e}"), |b| String::from_utf8(b.to_vec()).unwrap())
+        fs.read_path(&root, home, path)
+            .map_or_else(|e| format!("{path}: {e}"), |b| String::from_utf8(b.to_vec()).unwrap())
     }
 
     fn list(&self, path: &str) -> Vec<String> {
@@ -151,7 +155,8 @@ fn conditions_as_the_real_log_tells_them() {
     let lab = Lab::new();
     lab.write("/home/alice/rc", include_str!("testdata/conditions.rc"));
     let (log, status) = lab.procmail(&["-m", "rc"], include_str!("testdata/conditions.msg"));
-    let log: String = log.lines().filter(|l| !l.starts_with("procmail: [")).map(|l| format!("{l}\n")).collect();
+    let log: String =
+        log.lines().filter(|l| !l.starts_with("procmail: [")).map(|l| format!("{l}\n")).collect();
     similar_asserts(&log, include_str!("testdata/conditions.log"));
     assert_eq!(status, 0);
 }
@@ -184,10 +189,9 @@ fn an_mbox_is_locked_and_quoted() {
 #[test]
 fn flags_choose_what_goes_where() {
     let lab = Lab::new();
-    let (_, status) = lab.rc(
-        "DEFAULT=inbox\n:0 ch\nall/.\n:0 fbw\n* ^Subject\n| upper\n:0 A c\nlists/\n:0 E\nnever\n\
-         :0 D\n* ^SUBJECT\nnever\n:0 B\n* SEE YOU\nseen\n",
-    );
+    let (_, status) = lab
+        .rc("DEFAULT=inbox\n:0 ch\nall/.\n:0 fbw\n* ^Subject\n| upper\n:0 A c\nlists/\n:0 E\nnever\n\
+         :0 D\n* ^SUBJECT\nnever\n:0 B\n* SEE YOU\nseen\n");
     assert_eq!(status, 0);
     assert!(lab.read("all/1").ends_with("<h1@example.org>\n\n"));
     assert!(lab.read("seen").contains("\nSEE YOU THERE.\n"));
@@ -224,7 +228,10 @@ fn a_copy_of_procmail_goes_on_by_itself() {
 #[test]
 fn rcfiles_that_others_can_write_are_not_read() {
     let lab = Lab::new();
-    assert_eq!(lab.procmail(&["-m", "none.rc"], MESSAGE), ("procmail: Couldn't read \"none.rc\"\n".to_owned(), 73));
+    assert_eq!(
+        lab.procmail(&["-m", "none.rc"], MESSAGE),
+        ("procmail: Couldn't read \"none.rc\"\n".to_owned(), 73)
+    );
     let (said, status) = lab.procmail(&["DEFAULT=inbox", "none.rc"], MESSAGE);
     assert_eq!((said.as_str(), status), ("procmail: Couldn't read \"/home/alice/none.rc\"\n", 0));
     assert!(lab.read("inbox").starts_with("From carl"));

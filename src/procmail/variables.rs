@@ -34,7 +34,9 @@ impl Procmail {
     pub fn var(&self, name: &str) -> String {
         match self.p.var(name) {
             Some(value) => value.to_string(),
-            None => DEFAULTS.iter().find(|(n, _)| *n == name).map_or_else(String::new, |(_, v)| (*v).to_owned()),
+            None => {
+                DEFAULTS.iter().find(|(n, _)| *n == name).map_or_else(String::new, |(_, v)| (*v).to_owned())
+            }
         }
     }
 
@@ -114,11 +116,7 @@ impl Procmail {
 
     async fn act_on(&mut self, name: &str, value: &str) {
         match name {
-            "MAILDIR" => {
-                if self.p.chdir(value).is_err() {
-                    self.say_of("Couldn't chdir to", value).await;
-                }
-            }
+            "MAILDIR" if self.p.chdir(value).is_err() => self.say_of("Couldn't chdir to", value).await,
             "LOGFILE" => self.open_log(value).await,
             "LOG" => self.log(value.to_owned()).await,
             "VERBOSE" => {
