@@ -41,6 +41,8 @@ pub mod server;
 pub mod showq;
 pub mod smtp;
 pub mod smtpd;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod trivial_rewrite;
 
 use crate::world::base;
