@@ -281,10 +281,8 @@ fn set_environment(p: &Process, options: &Options, user: &Passwd) {
     for (name, value) in own.into_iter().chain(AT_START.iter().copied()) {
         p.set_var(name, Some(value));
     }
-    if !options.filter {
-        p.set_var("ORGMAIL", Some(&mailbox));
-    }
     if !options.preserve {
+        p.set_var("MAILDIR", Some(&user.home));
         let path = format!("{}/bin:/usr/local/bin:/usr/bin:/bin", user.home);
         p.set_var("PATH", Some(&path));
     }

@@ -318,6 +318,11 @@ impl Procmail {
         let part = self.message.parts(header, body);
         let input = if filter { part.to_vec() } else { ended(part, flags.has('r')).into_owned() };
         let size = input.len();
+        // Without a reason to wait the real program goes on while the command runs.
+        let waits = filter || lock.is_some() || flags.has('w') || flags.has('W');
+        if !waits {
+            self.set_last_folder(&command.folder()).await;
+        }
         let ran = self.run(&command, Bytes::from(input), filter).await;
         let mut done = self.waited_for(flags, &ran).await;
         if !ran.read_all && !flags.has('i') && !ran.succeeded() {
@@ -325,7 +330,9 @@ impl Procmail {
             done = false;
         }
         if !filter {
-            self.set_last_folder(&command.folder()).await;
+            if waits {
+                self.set_last_folder(&command.folder()).await;
+            }
             self.last_size = size;
         } else if done {
             self.message.replace(header, body, &ran.output);

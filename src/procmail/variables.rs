@@ -27,6 +27,8 @@ pub const AT_START: &[(&str, &str)] = &[
     ("SENDMAIL", "/usr/sbin/sendmail"),
     ("SENDMAILFLAGS", "-oi"),
     ("PROCMAIL_VERSION", "3.23pre"),
+    ("COMSAT", "no"),
+    ("LINEBUF", "2048"),
 ];
 
 impl Procmail {
