@@ -76,7 +76,13 @@ impl Letter {
     ///
     /// # Errors
     /// When the letter has octets that the user's character set does not know.
-    pub fn to_bytes(&self, settings: &Settings, charset: &str, host: &Host, now: Time) -> Result<Vec<u8>, NoCharset> {
+    pub fn to_bytes(
+        &self,
+        settings: &Settings,
+        charset: &str,
+        host: &Host,
+        now: Time,
+    ) -> Result<Vec<u8>, NoCharset> {
         let body = part(&self.body, settings, charset)?;
         if charset != "utf-8" && !self.is_ascii() {
             return Err(NoCharset);
@@ -170,7 +176,14 @@ impl Letter {
                 content_type: "application/octet-stream".to_owned(),
             });
             if let Some(known) = type_by_name(name) {
-                how = Part { transfer: if how.transfer == Transfer::SevenBit { how.transfer } else { Transfer::Base64 }, content_type: known.to_owned() };
+                how = Part {
+                    transfer: if how.transfer == Transfer::SevenBit {
+                        how.transfer
+                    } else {
+                        Transfer::Base64
+                    },
+                    content_type: known.to_owned(),
+                };
             }
             out.extend_from_slice(open.as_bytes());
             part_header(out, &how, Some(&format!("attachment; filename=\"{}\"", name.replace('"', "\\\""))));
@@ -196,15 +209,21 @@ fn part_header(out: &mut Vec<u8>, part: &Part, disposition: Option<&str>) {
 fn part(content: &[u8], settings: &Settings, charset: &str) -> Result<Part, NoCharset> {
     let found = examine(content);
     let octets = |transfer| Part { transfer, content_type: "application/octet-stream".to_owned() };
-    let text = |transfer, charset: &str| Part { transfer, content_type: format!("text/plain; charset={charset}") };
+    let text =
+        |transfer, charset: &str| Part { transfer, content_type: format!("text/plain; charset={charset}") };
     if found.binary {
         return Ok(octets(Transfer::Base64));
     }
     if found.eight_bit {
         if charset != "utf-8" || std::str::from_utf8(content).is_err() {
-            return if settings.on("mime-force-sendout") { Ok(octets(Transfer::Base64)) } else { Err(NoCharset) };
+            return if settings.on("mime-force-sendout") {
+                Ok(octets(Transfer::Base64))
+            } else {
+                Err(NoCharset)
+            };
         }
-        let eight = settings.get("mime-encoding").is_some_and(|e| e.eq_ignore_ascii_case("8bit")) && !found.fragile;
+        let eight =
+            settings.get("mime-encoding").is_some_and(|e| e.eq_ignore_ascii_case("8bit")) && !found.fragile;
         let base = settings.get("mime-encoding").is_some_and(|e| e.eq_ignore_ascii_case("base64"));
         let transfer = match (eight, base) {
             (true, _) => Transfer::EightBit,

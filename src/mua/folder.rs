@@ -100,7 +100,8 @@ impl Mail {
         if stays || !self.state.new && !self.state.touched {
             status.push('O');
         }
-        let header = &self.bytes[..self.body_at.saturating_sub(1).max(self.from_line().len() + 1).min(self.bytes.len())];
+        let header = &self.bytes
+            [..self.body_at.saturating_sub(1).max(self.from_line().len() + 1).min(self.bytes.len())];
         let mut out = Vec::with_capacity(self.bytes.len() + 12);
         for line in header.split_inclusive(|c| *c == b'\n') {
             if !line.to_ascii_lowercase().starts_with(b"status:") {

@@ -85,7 +85,11 @@ fn text(out: &mut Vec<u8>, value: &str) -> bool {
         };
         for (i, piece) in pieces.iter().enumerate() {
             let space = if i == 0 { space } else { "" };
-            let fits = if at_start { column + piece.len() <= WIDEST_WORD } else { column + space.len() + piece.len() <= WIDTH };
+            let fits = if at_start {
+                column + piece.len() <= WIDEST_WORD
+            } else {
+                column + space.len() + piece.len() <= WIDTH
+            };
             if i > 0 || !fits {
                 out.extend_from_slice(b"\n ");
                 column = 0;
@@ -119,7 +123,7 @@ fn split_words(value: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 fn needs_encoding(word: &str) -> bool {
-    word.contains("=?") || word.bytes().any(|c| c >= 127 || c < b' ')
+    word.contains("=?") || word.bytes().any(|c| !(b' '..127).contains(&c))
 }
 
 /// One word as encoded words, with `split` between them; `space` is what stood between it and
@@ -131,7 +135,11 @@ fn encoded_words(out: &mut Vec<u8>, space: &str, word: &str, split: impl Fn(&mut
     let base = 2 * (quoted + 1) > data.len() && !data.is_ascii();
     let room = ENCODED_WORD - "=??Q??=".len() - charset.len();
     let cost = |s: &str| {
-        if base { s.len().div_ceil(3) * 4 } else { s.bytes().map(|c| if must_quote(c) { 3 } else { 1 }).sum() }
+        if base {
+            s.len().div_ceil(3) * 4
+        } else {
+            s.bytes().map(|c| if must_quote(c) { 3 } else { 1 }).sum()
+        }
     };
     let mut rest = data.as_str();
     while !rest.is_empty() {
@@ -165,7 +173,7 @@ fn encoded_words(out: &mut Vec<u8>, space: &str, word: &str, split: impl Fn(&mut
 
 /// Octets that the Q encoding does not show as they are; a space becomes `_`.
 fn must_quote(c: u8) -> bool {
-    c < b' ' || c >= 127 || matches!(c, b'=' | b'?' | b'_')
+    !(b' '..127).contains(&c) || matches!(c, b'=' | b'?' | b'_')
 }
 
 #[cfg(test)]
@@ -198,7 +206,11 @@ mod tests {
         assert_eq!(subject("   spaces  in "), "Subject:    spaces  in \n");
         assert_eq!(
             subject(&format!("abc {} efg", "d".repeat(79))),
-            format!("Subject: abc\n =?us-ascii?Q?{}?=\n =?us-ascii?Q?{}?= efg\n", "d".repeat(60), "d".repeat(19))
+            format!(
+                "Subject: abc\n =?us-ascii?Q?{}?=\n =?us-ascii?Q?{}?= efg\n",
+                "d".repeat(60),
+                "d".repeat(19)
+            )
         );
     }
 
@@ -207,10 +219,15 @@ mod tests {
         assert_eq!(subject("café au lait"), "Subject: =?utf-8?B?Y2Fmw6k=?= au lait\n");
         assert_eq!(subject("abcdé"), "Subject: =?utf-8?Q?abcd=C3=A9?=\n");
         assert_eq!(subject("xxxxxxéé"), "Subject: =?utf-8?Q?xxxxxx=C3=A9=C3=A9?=\n");
-        assert_eq!(subject("Größe über alles"), "Subject: =?utf-8?B?R3LDtsOfZQ==?= =?utf-8?B?IMO8YmVy?= alles\n");
+        assert_eq!(
+            subject("Größe über alles"),
+            "Subject: =?utf-8?B?R3LDtsOfZQ==?= =?utf-8?B?IMO8YmVy?= alles\n"
+        );
         assert_eq!(subject("abc =?x?"), "Subject: abc =?us-ascii?Q?=3D=3Fx=3F?=\n");
         assert_eq!(
-            subject("Wie geht es Ihnen heute, schöne Müllerin aus dem grünen Tal der bösen Überraschungen und Ärgernisse"),
+            subject(
+                "Wie geht es Ihnen heute, schöne Müllerin aus dem grünen Tal der bösen Überraschungen und Ärgernisse"
+            ),
             "Subject: Wie geht es Ihnen heute, =?utf-8?Q?sch=C3=B6ne?=\n \
              =?utf-8?Q?_M=C3=BCllerin?= aus dem =?utf-8?Q?gr=C3=BCnen?= Tal der\n \
              =?utf-8?Q?b=C3=B6sen?= =?utf-8?Q?_=C3=9Cberraschungen?= und\n =?utf-8?Q?=C3=84rgernisse?=\n"

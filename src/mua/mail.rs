@@ -115,7 +115,8 @@ impl Options {
                         "" => args.next().map(|a| a.to_string()),
                         attached => Some(attached.to_owned()),
                     };
-                    let value = value.ok_or_else(|| Refusal::Usage(Some(format!("option requires argument: {c}"))))?;
+                    let value = value
+                        .ok_or_else(|| Refusal::Usage(Some(format!("option requires argument: {c}"))))?;
                     options.take(c, value)?;
                     break;
                 }
@@ -151,8 +152,9 @@ impl Options {
             'q' => self.quoted_file = Some(value),
             'r' => {
                 let name = Name::parse(&value);
-                self.from =
-                    Some(name.map_err(|_| Refusal::Usage(Some("Invalid address argument with -r".to_owned())))?);
+                self.from = Some(
+                    name.map_err(|_| Refusal::Usage(Some("Invalid address argument with -r".to_owned())))?,
+                );
             }
             'S' => self.settings.push(value),
             's' => self.subject = Some(value),
@@ -172,7 +174,11 @@ pub async fn main(p: Process) -> i32 {
             return 0;
         }
         Err(Refusal::Help) => {
-            p.print(format!("s-nail ({USER_AGENT}): send and receive Internet mail\n\n{}\n{NOTES}", MODES.join("\n"))).await;
+            p.print(format!(
+                "s-nail ({USER_AGENT}): send and receive Internet mail\n\n{}\n{NOTES}",
+                MODES.join("\n")
+            ))
+            .await;
             return 0;
         }
         Err(Refusal::Usage(why)) => return usage(&p, why).await,
@@ -203,7 +209,8 @@ async fn usage(p: &Process, why: Option<String>) -> i32 {
     if let Some(why) = why {
         complain(p, &why).await;
     }
-    p.eprint(format!("s-nail ({USER_AGENT}): send and receive Internet mail\n{}{NOTES}", MODES.concat())).await;
+    p.eprint(format!("s-nail ({USER_AGENT}): send and receive Internet mail\n{}{NOTES}", MODES.concat()))
+        .await;
     USAGE
 }
 
@@ -245,13 +252,18 @@ async fn send_mode(p: &Process, options: Options, mut settings: Settings) -> i32
                 letter.attachments.push((name, content.to_vec()));
             }
             Err(_) => {
-                complain(p, &format!("Failed to access attachment {path}: No such entry, file or directory")).await;
+                complain(p, &format!("Failed to access attachment {path}: No such entry, file or directory"))
+                    .await;
                 return 1;
             }
         }
     }
     set_from(p, &mut letter, options.from, &mut settings).await;
-    let lists = [(&named, &mut letter.to), (&options.copies, &mut letter.cc), (&options.blind_copies, &mut letter.bcc)];
+    let lists = [
+        (&named, &mut letter.to),
+        (&options.copies, &mut letter.cc),
+        (&options.blind_copies, &mut letter.bcc),
+    ];
     for (texts, list) in lists {
         for text in texts {
             match Name::parse(text) {
@@ -278,7 +290,11 @@ async fn send_mode(p: &Process, options: Options, mut settings: Settings) -> i32
         {
             letter.body.extend_from_slice(&text);
         }
-        if options.on.contains('~') { escapes(&mut letter, &input) } else { letter.body.extend_from_slice(&input) }
+        if options.on.contains('~') {
+            escapes(&mut letter, &input)
+        } else {
+            letter.body.extend_from_slice(&input)
+        }
     }
     if letter.body.is_empty() && (options.on.contains('E') || settings.on("skipemptybody")) {
         return 0;

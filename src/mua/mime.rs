@@ -206,7 +206,10 @@ mod tests {
 
     #[test]
     fn lines_an_mbox_would_quote_and_lone_dots() {
-        assert_eq!(qp("From me\n\nFrom you\n.\n..\n.a\nafter\n"), "=46rom me\n\n=46rom you\n=2E\n..\n.a\nafter\n");
+        assert_eq!(
+            qp("From me\n\nFrom you\n.\n..\n.a\nafter\n"),
+            "=46rom me\n\n=46rom you\n=2E\n..\n.a\nafter\n"
+        );
         assert_eq!(qp("eq=eq\n trail \nt\t\n"), "eq=3Deq\n trail=20\nt=09\n");
     }
 

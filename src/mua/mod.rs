@@ -24,6 +24,9 @@ pub mod settings;
 pub mod summary;
 pub mod template;
 
+#[cfg(test)]
+mod tests;
+
 use crate::world::base;
 use crate::world::clock::Time;
 use crate::world::errno::Sys;

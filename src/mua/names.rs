@@ -39,14 +39,17 @@ impl fmt::Display for BadName {
             BadName::At(name) => write!(f, "{} contains invalid '@' sequence", quoted(name)),
             BadName::Alias(name) => write!(f, "{} is an invalid alias name", quoted(name)),
             BadName::File(name) => write!(f, "{}: *expandaddr* does not allow file target", quoted(name)),
-            BadName::Pipe(name) => write!(f, "{}: *expandaddr* does not allow command pipe target", quoted(name)),
+            BadName::Pipe(name) => {
+                write!(f, "{}: *expandaddr* does not allow command pipe target", quoted(name))
+            }
         }
     }
 }
 
 /// A word as s-nail shows it: in quotes where the shell would need them.
 pub fn quoted(word: &str) -> String {
-    let plain = !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || "|&;<>()$`\\\"'*?[#~".contains(c));
+    let plain =
+        !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || "|&;<>()$`\\\"'*?[#~".contains(c));
     if plain { word.to_owned() } else { format!("'{word}'") }
 }
 
@@ -84,10 +87,15 @@ impl Name {
     pub fn parse_list(text: &str) -> (Vec<Name>, Vec<BadName>) {
         let (mut good, mut bad) = (Vec::new(), Vec::new());
         for item in split_list(text) {
-            match Name::parse(item) {
-                Ok(name) => good.push(name),
-                Err(BadName::Empty) => {}
-                Err(e) => bad.push(e),
+            // White space alone separates addresses too, where no name goes with them.
+            let bare = !item.contains(['<', '"', '(']);
+            let parts = if bare { item.split_whitespace().collect() } else { vec![item] };
+            for part in parts {
+                match Name::parse(part) {
+                    Ok(name) => good.push(name),
+                    Err(BadName::Empty) => {}
+                    Err(e) => bad.push(e),
+                }
             }
         }
         (good, bad)

@@ -162,7 +162,8 @@ pub async fn run(p: &Process, settings: Settings, how: How) -> i32 {
     if let Err(error) = &opened {
         complain(p, &format!("{path}: {}", Folder::trouble(*error))).await;
     }
-    p.print(format!("s-nail version {}.  Type `?' for help\n", USER_AGENT.trim_start_matches("s-nail "))).await;
+    p.print(format!("s-nail version {}.  Type `?' for help\n", USER_AGENT.trim_start_matches("s-nail ")))
+        .await;
     let nothing = opened.is_err();
     let folder = opened.unwrap_or_default();
     let dot = if folder.mails.is_empty() { 0 } else { folder.first_to_read() };
@@ -267,10 +268,14 @@ impl Reader {
             Verb::Setting => {
                 let words = words(line);
                 if words.len() == 1 && words[0].starts_with("se") {
-                    let all: Vec<String> = self.settings.variables().map(|(n, v)| match v {
-                        "" => format!("set {n}\n"),
-                        v => format!("set {n}={}\n", quoted(v)),
-                    }).collect();
+                    let all: Vec<String> = self
+                        .settings
+                        .variables()
+                        .map(|(n, v)| match v {
+                            "" => format!("set {n}\n"),
+                            v => format!("set {n}={}\n", quoted(v)),
+                        })
+                        .collect();
                     self.print(all.concat()).await;
                 } else {
                     self.settings.command(&self.p, &words, 0);
@@ -318,8 +323,10 @@ impl Reader {
     /// Prints the header lines of some messages.
     async fn summary(&self, numbers: &[usize]) {
         let now = self.p.now();
-        let lines: Vec<String> =
-            numbers.iter().map(|n| summary::line(&self.folder.mails[n - 1], *n, *n == self.dot, now)).collect();
+        let lines: Vec<String> = numbers
+            .iter()
+            .map(|n| summary::line(&self.folder.mails[n - 1], *n, *n == self.dot, now))
+            .collect();
         self.print(lines.concat()).await;
     }
 
@@ -335,7 +342,11 @@ impl Reader {
     async fn scroll(&mut self, how: &str) {
         let present: Vec<usize> = self.folder.present().collect();
         let at = present.iter().position(|n| *n >= self.dot).unwrap_or(0) / SCREEN * SCREEN;
-        let to = if how.starts_with('-') { at.checked_sub(SCREEN) } else { Some(at + SCREEN).filter(|n| *n < present.len()) };
+        let to = if how.starts_with('-') {
+            at.checked_sub(SCREEN)
+        } else {
+            Some(at + SCREEN).filter(|n| *n < present.len())
+        };
         match to {
             Some(to) => self.dot = present[to],
             None if how.starts_with('-') => self.print("On first screenful of messages\n").await,
@@ -345,7 +356,11 @@ impl Reader {
     }
 
     async fn next(&mut self) {
-        let next = if self.fresh { Some(self.dot).filter(|d| *d > 0) } else { self.folder.present().find(|n| *n > self.dot) };
+        let next = if self.fresh {
+            Some(self.dot).filter(|d| *d > 0)
+        } else {
+            self.folder.present().find(|n| *n > self.dot)
+        };
         match next {
             Some(n) => self.on_messages(Verb::Type { all: false }, &[n]).await,
             None => self.print("At EOF\n").await,
@@ -422,14 +437,22 @@ impl Reader {
     /// Shows a message: the fields that are wanted, and the text.
     async fn show(&mut self, n: usize, verb: Verb) {
         let mail = &self.folder.mails[n - 1];
-        let mut text = format!("[-- Message {n:2} -- {} lines, {} bytes --]:\n", mail.lines(), mail.bytes.len());
+        let mut text =
+            format!("[-- Message {n:2} -- {} lines, {} bytes --]:\n", mail.lines(), mail.bytes.len());
         let all = verb == Verb::Type { all: true };
         if all {
             text.push_str(&format!("{}\n", mail.from_line()));
         }
         for (name, whole) in mail.fields() {
-            let brief = ["from", "to", "cc", "subject", "status"].contains(&name.to_ascii_lowercase().as_str());
-            if all || if verb == Verb::Top { brief && self.settings.shows(&name) } else { self.settings.shows(&name) } {
+            let brief =
+                ["from", "to", "cc", "subject", "status"].contains(&name.to_ascii_lowercase().as_str());
+            if all
+                || if verb == Verb::Top {
+                    brief && self.settings.shows(&name)
+                } else {
+                    self.settings.shows(&name)
+                }
+            {
                 text.push_str(&summary::plain(&whole));
                 text.push('\n');
             }
@@ -460,7 +483,8 @@ impl Reader {
             match verb {
                 Verb::Write => {
                     let body = decoded(mail);
-                    content.extend_from_slice(body.strip_suffix("\n\n").map_or(body.as_str(), |b| b).as_bytes());
+                    content
+                        .extend_from_slice(body.strip_suffix("\n\n").map_or(body.as_str(), |b| b).as_bytes());
                     if body.ends_with("\n\n") {
                         content.push(b'\n');
                     }
@@ -518,7 +542,8 @@ impl Reader {
     fn token(&self, token: &str) -> Result<Vec<usize>, String> {
         let count = self.folder.mails.len();
         let all = || 1..=count;
-        let by = |test: &dyn Fn(&Mail) -> bool| Ok(all().filter(|n| test(&self.folder.mails[n - 1])).collect());
+        let by =
+            |test: &dyn Fn(&Mail) -> bool| Ok(all().filter(|n| test(&self.folder.mails[n - 1])).collect());
         if let Some(words) = token.strip_prefix('/') {
             let words = words.to_ascii_lowercase();
             return by(&|m| m.field("Subject").unwrap_or_default().to_ascii_lowercase().contains(&words));
@@ -540,7 +565,9 @@ impl Reader {
             "$" => self.folder.present().next_back(),
             t => t.parse().ok(),
         };
-        let check = |n: usize| if (1..=count).contains(&n) { Ok(n) } else { Err(format!("{n}: Invalid message number")) };
+        let check = |n: usize| {
+            if (1..=count).contains(&n) { Ok(n) } else { Err(format!("{n}: Invalid message number")) }
+        };
         if let Some(n) = one(token) {
             return check(n).map(|n| vec![n]);
         }
@@ -556,7 +583,11 @@ impl Reader {
 
 fn find_verb(word: &str) -> Option<Verb> {
     let fits = |(short, long, _): &&(&str, &str, Verb)| long.starts_with(word) && word.len() >= short.len();
-    COMMANDS.iter().find(|(short, ..)| *short == word).or_else(|| COMMANDS.iter().find(fits)).map(|(_, _, v)| *v)
+    COMMANDS
+        .iter()
+        .find(|(short, ..)| *short == word)
+        .or_else(|| COMMANDS.iter().find(fits))
+        .map(|(_, _, v)| *v)
 }
 
 /// The text of a message as it is shown.

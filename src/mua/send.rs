@@ -27,13 +27,20 @@ pub async fn send(p: &Process, settings: &Settings, letter: &mut Letter, refused
         complain(p, BAD_RECIPIENTS).await;
         return not_sent(p, settings, &letter.body).await;
     }
-    if letter.body.is_empty() && letter.subject.as_deref().unwrap_or_default().is_empty() && letter.attachments.is_empty() {
+    if letter.body.is_empty()
+        && letter.subject.as_deref().unwrap_or_default().is_empty()
+        && letter.attachments.is_empty()
+    {
         complain(p, "No message, no subject; hope that's ok").await;
     }
     let message = match letter.to_bytes(settings, charset(p, settings), p.host(), p.now()) {
         Ok(message) => message,
         Err(NoCharset) => {
-            complain(p, "Cannot find a usable character set to encode message: No such entry, file or directory").await;
+            complain(
+                p,
+                "Cannot find a usable character set to encode message: No such entry, file or directory",
+            )
+            .await;
             return not_sent(p, settings, &letter.body).await;
         }
     };
@@ -159,7 +166,8 @@ async fn keep_dead_letter(p: &Process, settings: &Settings, content: &[u8]) {
 }
 
 fn mbox_entry(p: &Process, content: &[u8]) -> Vec<u8> {
-    let mut entry = format!("From {} {}\n", login_name(p), p.now().strftime("%a %b %e %H:%M:%S %Y")).into_bytes();
+    let mut entry =
+        format!("From {} {}\n", login_name(p), p.now().strftime("%a %b %e %H:%M:%S %Y")).into_bytes();
     entry.extend_from_slice(content);
     if !content.ends_with(b"\n") {
         entry.push(b'\n');

@@ -66,7 +66,10 @@ impl Procmail {
     }
 
     fn shell(&self) -> String {
-        self.p.var("SHELL").filter(|s| !s.is_empty()).map_or_else(|| PLAIN_SHELL.to_owned(), |s| s.to_string())
+        self.p
+            .var("SHELL")
+            .filter(|s| !s.is_empty())
+            .map_or_else(|| PLAIN_SHELL.to_owned(), |s| s.to_string())
     }
 
     /// The output of a command between backquotes, without the line ends at its end.
@@ -80,7 +83,10 @@ impl Procmail {
 
     /// Runs a command with `input`; with `capture` its output is collected.
     pub async fn run(&mut self, command: &Command, input: Bytes, capture: bool) -> Ran {
-        self.tell(|| format!("Executing \"{}\"", command.shell.clone().unwrap_or_else(|| command.argv.join(",")))).await;
+        self.tell(|| {
+            format!("Executing \"{}\"", command.shell.clone().unwrap_or_else(|| command.argv.join(",")))
+        })
+        .await;
         let (feed, writer) = self.p.pipe();
         let mut fds = self.p.fds();
         fds.insert(STDIN, feed);
@@ -89,7 +95,8 @@ impl Procmail {
             fds.insert(STDOUT, out);
             reader
         });
-        let mut ran = Ran { name: command.name().to_owned(), status: None, output: Bytes::new(), read_all: true };
+        let mut ran =
+            Ran { name: command.name().to_owned(), status: None, output: Bytes::new(), read_all: true };
         let Some(child) = start(&self.p, &command.argv, fds) else {
             self.say_of("Failed to execute", &ran.name).await;
             return ran;

@@ -1,8 +1,8 @@
 //! What a recipe asks: the conditions behind its asterisks (procmailrc(5), procmailsc(5)).
 
-use super::recipe::Procmail;
-use super::regex::Regex;
 use super::rc::Flags;
+use super::recipe::Procmail;
+use super::regex::{Occurrence, Regex};
 use super::word::Word;
 use crate::trace::{Decision, Outcome, Place};
 use bytes::Bytes;
@@ -151,7 +151,8 @@ impl Procmail {
                     rest = rest.trim_start_matches([' ', '\t']).to_owned();
                 }
             }
-            Some('\\') if rest[1..].starts_with(['!', '$', '<', '>', '?', ' ']) => drop(rest.remove(0)),
+            // A backslash in front lets an expression begin with anything.
+            Some('\\') => drop(rest.remove(0)),
             _ => {}
         }
         if matches!(condition.test, Test::Matches) {
@@ -227,17 +228,18 @@ impl Procmail {
             score.total += if first.is_none() { w } else { 0.0 };
             return true;
         }
-        let (mut found, mut term, mut from) = (first, w, 0);
-        while let Some(m) = found {
-            score.total += term;
-            term *= x;
-            // A line end that ended one match may begin the next.
-            let next = if m.end > 0 && text[m.end - 1] == b'\n' { m.end } else { m.end + 1 };
-            from = next.max(from + 1);
-            if term == 0.0 || term.abs() < 1e-9 || score.total.abs() > MOST || from > text.len() {
+        let mut term = w;
+        for occurrence in regex.occurrences(text) {
+            if occurrence == Occurrence::Endless {
+                // The sum of the terms that would follow.
+                score.total += if x.abs() < 1.0 { term / (1.0 - x) } else { term.signum() * MOST };
                 break;
             }
-            found = regex.find(text, from);
+            score.total += term;
+            term *= x;
+            if term == 0.0 || term.abs() < 1e-9 || score.total.abs() > MOST {
+                break;
+            }
         }
         true
     }

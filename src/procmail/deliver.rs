@@ -67,10 +67,10 @@ impl Procmail {
                 self.tell(|| format!("Opening \"{name}\"")).await;
                 Ok(())
             }
-            FolderType::Mbox => self.to_mbox(name, content).await,
-            FolderType::Maildir => self.to_maildir(name, content).await,
-            FolderType::Mh => self.to_mh(name, content).await,
-            FolderType::Directory => self.to_directory(name, content).await,
+            FolderType::Mbox => self.write_mbox(name, content).await,
+            FolderType::Maildir => self.write_maildir(name, content).await,
+            FolderType::Mh => self.write_mh(name, content).await,
+            FolderType::Directory => self.write_directory(name, content).await,
         };
         match written {
             Ok(()) => {
@@ -91,7 +91,7 @@ impl Procmail {
         self.last_folder = name.to_owned();
     }
 
-    async fn to_mbox(&mut self, name: &str, content: Vec<u8>) -> Sys<()> {
+    async fn write_mbox(&mut self, name: &str, content: Vec<u8>) -> Sys<()> {
         self.set_last_folder(name).await;
         self.tell(|| format!("Opening \"{name}\"")).await;
         let file = self.as_mailbox_owner(|p| p.open(name, OpenFlags::APPEND, 0o666))?;
@@ -108,7 +108,7 @@ impl Procmail {
         Ok(())
     }
 
-    async fn to_maildir(&mut self, name: &str, content: Vec<u8>) -> Sys<()> {
+    async fn write_maildir(&mut self, name: &str, content: Vec<u8>) -> Sys<()> {
         let base = name.trim_end_matches('/');
         let base = if base.is_empty() { "." } else { base };
         for sub in ["", "/tmp", "/new", "/cur"] {
@@ -134,7 +134,7 @@ impl Procmail {
         Err(Errno::EEXIST)
     }
 
-    async fn to_mh(&mut self, name: &str, content: Vec<u8>) -> Sys<()> {
+    async fn write_mh(&mut self, name: &str, content: Vec<u8>) -> Sys<()> {
         let directory = name.trim_end_matches("/.");
         match self.p.mkdir(directory, 0o777) {
             Ok(()) | Err(Errno::EEXIST) => {}
@@ -142,10 +142,11 @@ impl Procmail {
         }
         let numbers = self.p.list(directory)?;
         let highest = numbers.iter().filter_map(|n| n.parse::<u32>().ok()).max().unwrap_or(0);
-        self.to_new_file((1..NAMES).map(|n| format!("{directory}/{}", highest.saturating_add(n))), content).await
+        self.write_new_file((1..NAMES).map(|n| format!("{directory}/{}", highest.saturating_add(n))), content)
+            .await
     }
 
-    async fn to_directory(&mut self, name: &str, content: Vec<u8>) -> Sys<()> {
+    async fn write_directory(&mut self, name: &str, content: Vec<u8>) -> Sys<()> {
         const LETTERS: &[u8; 64] = b"-,0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxy";
         let prefix = self.var("MSGPREFIX");
         let host = self.p.host().clone();
@@ -153,10 +154,10 @@ impl Procmail {
             let letters: String = (0..4).map(|_| char::from(LETTERS[host.random(64) as usize])).collect();
             format!("{name}/{prefix}{letters}")
         });
-        self.to_new_file(&mut names, content).await
+        self.write_new_file(&mut names, content).await
     }
 
-    async fn to_new_file(&mut self, names: impl Iterator<Item = String>, content: Vec<u8>) -> Sys<()> {
+    async fn write_new_file(&mut self, names: impl Iterator<Item = String>, content: Vec<u8>) -> Sys<()> {
         for name in names {
             match self.p.open(&name, OpenFlags::EXCLUSIVE, 0o666) {
                 Ok(file) => {
@@ -247,7 +248,10 @@ mod tests {
 
     #[test]
     fn an_mbox_quotes_and_ends() {
-        assert_eq!(&*mbox_entry(b"From a  d\nX: y\n\nFrom b\nlast\n", false), b"From a  d\nX: y\n\n>From b\nlast\n\n");
+        assert_eq!(
+            &*mbox_entry(b"From a  d\nX: y\n\nFrom b\nlast\n", false),
+            b"From a  d\nX: y\n\n>From b\nlast\n\n"
+        );
         assert_eq!(&*mbox_entry(b"Subject: x\n\nb", false), b"Subject: x\n\nb\n");
         assert_eq!(&*mbox_entry(b"", false), b"\n");
         assert_eq!(&*mbox_entry(b"b", true), b"b");

@@ -39,7 +39,8 @@ impl Procmail {
                 }
                 Err(_) => {
                     failures += 1;
-                    self.tell(|| format!("Error while writing to \"{}\"", self.lock_name(path, serial))).await;
+                    self.tell(|| format!("Error while writing to \"{}\"", self.lock_name(path, serial)))
+                        .await;
                     if failures == TRIES {
                         self.say_of("Lock failure on", path).await;
                         return false;

@@ -113,7 +113,9 @@ fn abstract_of(message: &super::message::Message, folder: &str, size: usize) -> 
 
 fn subject(header: &[u8]) -> Option<&[u8]> {
     const NAME: &[u8] = b"subject:";
-    header.split(|c| *c == b'\n').find(|l| l.len() >= NAME.len() && l[..NAME.len()].eq_ignore_ascii_case(NAME))
+    header
+        .split(|c| *c == b'\n')
+        .find(|l| l.len() >= NAME.len() && l[..NAME.len()].eq_ignore_ascii_case(NAME))
 }
 
 #[cfg(test)]

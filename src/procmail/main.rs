@@ -106,7 +106,10 @@ pub async fn main(p: Process) -> i32 {
         return USAGE;
     }
     if let Some(unknown) = &options.unknown {
-        p.eprint(format!("procmail: Unrecognised options: \"{unknown}\"\n{USAGE_TEXT}Processing continued\n")).await;
+        p.eprint(format!(
+            "procmail: Unrecognised options: \"{unknown}\"\n{USAGE_TEXT}Processing continued\n"
+        ))
+        .await;
     }
     if options.filter && options.rcfiles.is_empty() {
         p.eprint(USAGE_TEXT).await;
@@ -178,7 +181,11 @@ fn parse(args: &[Rc<str>]) -> Options {
             match c {
                 'a' | 'f' | 'r' => {
                     let value = value();
-                    if c == 'a' { options.arguments.push(value) } else { options.from = Some(value) }
+                    if c == 'a' {
+                        options.arguments.push(value)
+                    } else {
+                        options.from = Some(value)
+                    }
                     break;
                 }
                 'd' => {
@@ -213,7 +220,8 @@ fn regenerate_from(p: &Process, message: &mut Message, options: &Options, user: 
     let sender = match options.from.as_deref() {
         Some("-") => {
             let old = message.from_line().map(|l| String::from_utf8_lossy(l).into_owned());
-            old.and_then(|l| l.split_whitespace().nth(1).map(str::to_owned)).unwrap_or_else(|| user.name.clone())
+            old.and_then(|l| l.split_whitespace().nth(1).map(str::to_owned))
+                .unwrap_or_else(|| user.name.clone())
         }
         Some(from) if privileged || from == user.name => from.to_owned(),
         Some(from) if message.from_line().is_none() => from.to_owned(),
@@ -273,10 +281,8 @@ fn set_environment(p: &Process, options: &Options, user: &Passwd) {
     for (name, value) in own.into_iter().chain(AT_START.iter().copied()) {
         p.set_var(name, Some(value));
     }
-    if !options.filter {
-        p.set_var("ORGMAIL", Some(&mailbox));
-    }
     if !options.preserve {
+        p.set_var("MAILDIR", Some(&user.home));
         let path = format!("{}/bin:/usr/local/bin:/usr/bin:/bin", user.home);
         p.set_var("PATH", Some(&path));
     }

@@ -9,7 +9,7 @@
 //! - [`deliver`]: mbox, Maildir, MH and plain directories; [`lock`]: lock files
 //! - [`log`]: the log file: remarks, and the abstract of three lines
 //! - [`message`]: the message
-//! - [`lockfile`]: lockfile(1)
+//! - [`mod@lockfile`] is lockfile(1)
 
 pub mod command;
 pub mod condition;
@@ -24,6 +24,9 @@ pub mod recipe;
 pub mod regex;
 pub mod variables;
 pub mod word;
+
+#[cfg(test)]
+mod tests;
 
 use crate::world::base;
 use crate::world::clock::Time;

@@ -99,7 +99,7 @@ pub fn parse(text: &str) -> Vec<Item> {
     while !cursor.rest().is_empty() {
         // A closing brace that closes nothing.
         let line = cursor.line;
-        cursor.next();
+        cursor.take();
         items.push(Item { line, kind: Kind::Remark("Closing brace unexpected") });
         items.extend(block(&mut cursor, 0));
     }
@@ -122,7 +122,7 @@ fn block(cursor: &mut Cursor<'_>, depth: usize) -> Vec<Item> {
             }
             Some('}') => return items,
             Some(':') => {
-                cursor.next();
+                cursor.take();
                 let (recipe, skipped) = recipe(cursor, depth);
                 if let Some(text) = skipped {
                     push(Kind::Skipped(text));
@@ -177,16 +177,16 @@ fn recipe(cursor: &mut Cursor<'_>, depth: usize) -> (Recipe, Option<String>) {
     let mut digits = String::new();
     while let Some(c) = cursor.peek().filter(char::is_ascii_digit) {
         digits.push(c);
-        cursor.next();
+        cursor.take();
     }
     // Of the old form, `:n`, n lines of conditions follow, without asterisks.
     let counted = if digits.is_empty() { 1 } else { digits.parse().unwrap_or(0usize) };
     loop {
         cursor.skip_blanks();
         match cursor.peek() {
-            Some(c) if flags.set(c) => drop(cursor.next()),
+            Some(c) if flags.set(c) => drop(cursor.take()),
             Some(':') if lock == Lock::None => {
-                cursor.next();
+                cursor.take();
                 cursor.skip_blanks();
                 lock = match cursor.peek() {
                     None | Some('\n' | '#') => Lock::Implicit,
@@ -233,17 +233,17 @@ fn action(cursor: &mut Cursor<'_>, depth: usize) -> Action {
     match cursor.peek() {
         None => Action::Missing,
         Some('{') if depth < DEEPEST_BLOCK && opens_block(cursor) => {
-            cursor.next();
+            cursor.take();
             let items = block(cursor, depth + 1);
             cursor.eat('}');
             Action::Block(items.into())
         }
         Some('!') => {
-            cursor.next();
+            cursor.take();
             Action::Forward(cursor.joined_line())
         }
         Some('|') => {
-            cursor.next();
+            cursor.take();
             Action::Pipe(cursor.joined_line())
         }
         Some(_) => {
@@ -322,8 +322,12 @@ mod tests {
         assert!(matches!(r.lock, Lock::Named(_)));
         assert_eq!(r.conditions[0].1, "! ^ab");
         assert!(matches!(&r.action, Action::Block(items) if items.len() == 2));
-        assert!(matches!(&items[1], Kind::Recipe(r) if r.lock == Lock::Implicit && r.action == Action::Pipe(" cat".into())));
-        assert!(matches!(&items[2], Kind::Recipe(r) if matches!(&r.action, Action::Capture(v, c) if v == "V" && c == " date")));
+        assert!(
+            matches!(&items[1], Kind::Recipe(r) if r.lock == Lock::Implicit && r.action == Action::Pipe(" cat".into()))
+        );
+        assert!(
+            matches!(&items[2], Kind::Recipe(r) if matches!(&r.action, Action::Capture(v, c) if v == "V" && c == " date"))
+        );
     }
 
     #[test]

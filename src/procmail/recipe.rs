@@ -260,7 +260,8 @@ impl Procmail {
             Action::Forward(line) => {
                 let words = Word::list(line);
                 let addresses = self.expand_all(&words).await;
-                let text = format!("{} {} {}", self.var("SENDMAIL"), self.var("SENDMAILFLAGS"), addresses.join(" "));
+                let text =
+                    format!("{} {} {}", self.var("SENDMAIL"), self.var("SENDMAILFLAGS"), addresses.join(" "));
                 self.pipe_action(recipe, &text).await
             }
             Action::Pipe(text) => {
@@ -317,6 +318,11 @@ impl Procmail {
         let part = self.message.parts(header, body);
         let input = if filter { part.to_vec() } else { ended(part, flags.has('r')).into_owned() };
         let size = input.len();
+        // Without a reason to wait the real program goes on while the command runs.
+        let waits = filter || lock.is_some() || flags.has('w') || flags.has('W');
+        if !waits {
+            self.set_last_folder(&command.folder()).await;
+        }
         let ran = self.run(&command, Bytes::from(input), filter).await;
         let mut done = self.waited_for(flags, &ran).await;
         if !ran.read_all && !flags.has('i') && !ran.succeeded() {
@@ -324,7 +330,9 @@ impl Procmail {
             done = false;
         }
         if !filter {
-            self.set_last_folder(&command.folder()).await;
+            if waits {
+                self.set_last_folder(&command.folder()).await;
+            }
             self.last_size = size;
         } else if done {
             self.message.replace(header, body, &ran.output);
@@ -347,16 +355,18 @@ impl Procmail {
         let name = match lock {
             Lock::None => None,
             Lock::Named(word) => Some(self.expand(word).await),
-            Lock::Implicit => match text.split_once(">>").and_then(|(_, file)| file.split_whitespace().next()) {
-                Some(file) => {
-                    let word = Word::from_text(file);
-                    Some(format!("{}{}", self.expand(&word).await, self.var("LOCKEXT")))
+            Lock::Implicit => {
+                match text.split_once(">>").and_then(|(_, file)| file.split_whitespace().next()) {
+                    Some(file) => {
+                        let word = Word::from_text(file);
+                        Some(format!("{}{}", self.expand(&word).await, self.var("LOCKEXT")))
+                    }
+                    None => {
+                        self.say("Extraneous locallockfile ignored").await;
+                        None
+                    }
                 }
-                None => {
-                    self.say("Extraneous locallockfile ignored").await;
-                    None
-                }
-            },
+            }
         };
         self.hold(name).await
     }

@@ -1,7 +1,7 @@
 //! procmail's own regular expressions (procmailrc(5), "Extended regular expressions").
 //!
 //! They look like egrep's, but run over many lines: `^` and `$` both stand for a line end, which
-//! they consume, with one more before the text; `^^` is the very start or end; `\<` and `\>` are a character that
+//! they consume, with one more before the text and behind it; `^^` is the very start or end; `\<` and `\>` are a character that
 //! belongs to no word; `\/` divides what must match from what goes into `MATCH`. The left side of `\/`
 //! ends as early as it can, the right side as late as it can.
 //!
@@ -74,6 +74,45 @@ impl Regex {
     /// Finds the first match in `text` at or behind `from`.
     pub fn find(&self, text: &[u8], from: usize) -> Option<Match> {
         Search::new(self, text).run(from)
+    }
+
+    /// All matches, one behind the other, as weighted scoring counts them.
+    pub fn occurrences<'r>(&'r self, text: &'r [u8]) -> Occurrences<'r> {
+        Occurrences { regex: self, text, from: Some(0) }
+    }
+}
+
+/// See [`Regex::occurrences`].
+pub struct Occurrences<'r> {
+    regex: &'r Regex,
+    text: &'r [u8],
+    from: Option<usize>,
+}
+
+/// One of several matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occurrence {
+    /// A match, behind which the search goes on.
+    Once,
+    /// A match without a character, which is found at the same place for ever.
+    Endless,
+}
+
+impl Iterator for Occurrences<'_> {
+    type Item = Occurrence;
+
+    fn next(&mut self) -> Option<Occurrence> {
+        let from = self.from?;
+        let m = self.regex.find(self.text, from)?;
+        if m.end < from.max(1) {
+            self.from = None;
+            return Some(Occurrence::Endless);
+        }
+        // A line end that ended one match may begin the next.
+        let next = if self.text[m.end - 1] == b'\n' { m.end } else { m.end + 1 };
+        let next = next.max(from + 1);
+        self.from = (next <= self.text.len() + 1).then_some(next);
+        Some(Occurrence::Once)
     }
 }
 
@@ -253,7 +292,7 @@ const UNMARKED: usize = usize::MAX;
 struct Search<'r> {
     regex: &'r Regex,
     text: &'r [u8],
-    /// The length with the line end before the text, and the one behind it where it has none.
+    /// The length with the line ends before and behind the text.
     length: usize,
     now: Threads,
     next: Threads,
@@ -282,7 +321,7 @@ impl Threads {
 impl<'r> Search<'r> {
     fn new(regex: &'r Regex, text: &'r [u8]) -> Search<'r> {
         let size = regex.nodes.len();
-        let length = text.len() + 1 + usize::from(text.last().is_some_and(|c| *c != b'\n'));
+        let length = text.len() + 2;
         Search { regex, text, length, now: Threads::new(size), next: Threads::new(size), stack: Vec::new() }
     }
 
@@ -339,7 +378,7 @@ impl<'r> Search<'r> {
         };
         match found {
             Some(n) => Some((from + n + 1).max(place)),
-            None if first == b'\n' && self.length > self.text.len() + 1 => Some(self.length - 1),
+            None if first == b'\n' && place < self.length => Some(self.length - 1),
             None => None,
         }
     }
@@ -381,7 +420,9 @@ impl<'r> Search<'r> {
             }
             match &self.regex.nodes[n as usize] {
                 Node::Split(a, b) => self.stack.extend([(*b, mark), (*a, mark)]),
-                Node::Edge(next) if place <= 1 || place >= self.length => self.stack.push((*next, mark)),
+                Node::Edge(next) if place == 1 || place == self.text.len() + 1 => {
+                    self.stack.push((*next, mark))
+                }
                 Node::Mark(next) => self.stack.push((*next, if mark == UNMARKED { place } else { mark })),
                 _ => {}
             }
@@ -444,6 +485,30 @@ mod tests {
     fn letters_count_where_asked() {
         assert!(Regex::new("^Subject: URGENT", true).0.find(b"Subject: URGENT\n", 0).is_some());
         assert!(Regex::new("^Subject: URGENT", true).0.find(b"Subject: urgent\n", 0).is_none());
+    }
+
+    /// Expressions and texts (`~` is a line end), whether the real program found a match, what it put
+    /// into `MATCH`, and how often it counted a match.
+    #[test]
+    fn answers_of_the_real_program() {
+        for line in include_str!("testdata/regex.tsv").lines() {
+            let [pattern, text, found, part, count] = line.splitn(5, '\t').collect::<Vec<_>>()[..] else {
+                panic!("{line}")
+            };
+            let text = text.replace('~', "\n");
+            // In front of a condition a backslash means nothing.
+            let regex = Regex::new(pattern.strip_prefix('\\').unwrap_or(pattern), false).0;
+            let m = regex.find(text.as_bytes(), 0);
+            assert_eq!(m.is_some(), found == "1", "{line}");
+            let matched = m.and_then(|m| Some(text[m.mark?..m.end].replace('\n', "~")));
+            assert_eq!(matched.as_deref(), part.strip_prefix('='), "{line}");
+            let count: u64 = count.parse().unwrap();
+            let counted = regex.occurrences(text.as_bytes()).fold(0, |n, o| match o {
+                Occurrence::Once => n + 1,
+                Occurrence::Endless => 2_147_483_647,
+            });
+            assert_eq!(counted, count, "{line}");
+        }
     }
 
     proptest! {

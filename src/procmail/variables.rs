@@ -27,6 +27,8 @@ pub const AT_START: &[(&str, &str)] = &[
     ("SENDMAIL", "/usr/sbin/sendmail"),
     ("SENDMAILFLAGS", "-oi"),
     ("PROCMAIL_VERSION", "3.23pre"),
+    ("COMSAT", "no"),
+    ("LINEBUF", "2048"),
 ];
 
 impl Procmail {
@@ -34,7 +36,9 @@ impl Procmail {
     pub fn var(&self, name: &str) -> String {
         match self.p.var(name) {
             Some(value) => value.to_string(),
-            None => DEFAULTS.iter().find(|(n, _)| *n == name).map_or_else(String::new, |(_, v)| (*v).to_owned()),
+            None => {
+                DEFAULTS.iter().find(|(n, _)| *n == name).map_or_else(String::new, |(_, v)| (*v).to_owned())
+            }
         }
     }
 
@@ -114,11 +118,7 @@ impl Procmail {
 
     async fn act_on(&mut self, name: &str, value: &str) {
         match name {
-            "MAILDIR" => {
-                if self.p.chdir(value).is_err() {
-                    self.say_of("Couldn't chdir to", value).await;
-                }
-            }
+            "MAILDIR" if self.p.chdir(value).is_err() => self.say_of("Couldn't chdir to", value).await,
             "LOGFILE" => self.open_log(value).await,
             "LOG" => self.log(value.to_owned()).await,
             "VERBOSE" => {

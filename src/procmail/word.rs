@@ -70,7 +70,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Takes the next character.
-    pub fn next(&mut self) -> Option<char> {
+    pub fn take(&mut self) -> Option<char> {
         let c = self.peek()?;
         self.at += c.len_utf8();
         self.line += u32::from(c == '\n');
@@ -81,7 +81,7 @@ impl<'t> Cursor<'t> {
     pub fn eat(&mut self, c: char) -> bool {
         let there = self.peek() == Some(c);
         if there {
-            self.next();
+            self.take();
         }
         there
     }
@@ -90,8 +90,8 @@ impl<'t> Cursor<'t> {
     pub fn skip_blanks(&mut self) {
         loop {
             if self.rest().starts_with("\\\n") {
-                self.next();
-                self.next();
+                self.take();
+                self.take();
             } else if !(self.eat(' ') || self.eat('\t')) {
                 return;
             }
@@ -104,7 +104,7 @@ impl<'t> Cursor<'t> {
             self.skip_blanks();
             match self.peek() {
                 Some('#') => drop(self.raw_line()),
-                Some('\n' | '\r') => drop(self.next()),
+                Some('\n' | '\r') => drop(self.take()),
                 _ => return,
             }
         }
@@ -115,7 +115,7 @@ impl<'t> Cursor<'t> {
         let rest = self.rest();
         let end = rest.find('\n').unwrap_or(rest.len());
         self.at += end;
-        self.next();
+        self.take();
         &rest[..end]
     }
 
@@ -142,8 +142,8 @@ impl<'t> Cursor<'t> {
                 ' ' | '\t' | '\n' if until == Until::Space => break,
                 '}' if until == Until::Brace => break,
                 '\\' => {
-                    self.next();
-                    match self.next() {
+                    self.take();
+                    match self.take() {
                         Some('\n') => {}
                         // Inside double quotes a backslash stands for itself before most letters.
                         Some(c) if until == Until::End && !"\\\"$`".contains(c) => {
@@ -155,22 +155,22 @@ impl<'t> Cursor<'t> {
                     }
                 }
                 '\'' if until != Until::End => {
-                    self.next();
+                    self.take();
                     out.touch();
-                    while let Some(c) = self.next().filter(|c| *c != '\'') {
+                    while let Some(c) = self.take().filter(|c| *c != '\'') {
                         out.push(c);
                     }
                 }
                 '"' if until != Until::End => {
-                    self.next();
+                    self.take();
                     out.touch();
                     self.double_quoted(&mut out, depth);
                 }
-                '"' => drop(self.next()),
+                '"' => drop(self.take()),
                 '$' => self.dollar(&mut out, depth),
                 '`' => self.backquoted(&mut out),
                 c => {
-                    self.next();
+                    self.take();
                     out.push(c);
                 }
             }
@@ -182,12 +182,12 @@ impl<'t> Cursor<'t> {
         while let Some(c) = self.peek() {
             match c {
                 '"' => {
-                    self.next();
+                    self.take();
                     return;
                 }
                 '\\' => {
-                    self.next();
-                    match self.next() {
+                    self.take();
+                    match self.take() {
                         Some('\n') | None => {}
                         Some(c) if "\\\"$`".contains(c) => out.push(c),
                         Some(c) => {
@@ -199,7 +199,7 @@ impl<'t> Cursor<'t> {
                 '$' => self.dollar(out, depth),
                 '`' => self.backquoted(out),
                 c => {
-                    self.next();
+                    self.take();
                     out.push(c);
                 }
             }
@@ -207,23 +207,23 @@ impl<'t> Cursor<'t> {
     }
 
     fn dollar(&mut self, out: &mut Builder, depth: usize) {
-        self.next();
+        self.take();
         match self.peek() {
             Some(c) if c.is_ascii_alphabetic() || c == '_' => {
                 let name = self.name();
                 out.piece(Piece::Variable(name));
             }
             Some(c) if c.is_ascii_digit() || "$#?-_=@".contains(c) => {
-                self.next();
+                self.take();
                 out.piece(Piece::Variable(c.to_string()));
             }
             Some('\\') => {
-                self.next();
+                self.take();
                 let name = self.name();
                 out.piece(Piece::Quoted(name));
             }
             Some('{') => {
-                self.next();
+                self.take();
                 self.braced(out, depth);
             }
             _ => out.push('$'),
@@ -234,7 +234,7 @@ impl<'t> Cursor<'t> {
         let quoted = self.eat('\\');
         let name = match self.peek() {
             Some(c) if c.is_ascii_digit() || "$#?-_=@".contains(c) && !self.rest().starts_with('_') => {
-                self.next();
+                self.take();
                 c.to_string()
             }
             _ => self.name(),
@@ -242,7 +242,7 @@ impl<'t> Cursor<'t> {
         let empty_is_unset = self.eat(':');
         match self.peek() {
             Some(c @ ('-' | '+')) if depth < DEEPEST_CHOICE => {
-                self.next();
+                self.take();
                 let word = self.word_until(Until::Brace, depth + 1);
                 out.piece(Piece::Choice { name, empty_is_unset, when_set: c == '+', word });
             }
@@ -253,11 +253,11 @@ impl<'t> Cursor<'t> {
     }
 
     fn backquoted(&mut self, out: &mut Builder) {
-        self.next();
+        self.take();
         let mut command = String::new();
-        while let Some(c) = self.next().filter(|c| *c != '`') {
+        while let Some(c) = self.take().filter(|c| *c != '`') {
             if c == '\\' && self.peek().is_some_and(|c| "`\\$".contains(c)) {
-                command.extend(self.next());
+                command.extend(self.take());
             } else {
                 command.push(c);
             }
@@ -270,7 +270,7 @@ impl<'t> Cursor<'t> {
         let mut name = String::new();
         while let Some(c) = self.peek().filter(|c| c.is_ascii_alphanumeric() || *c == '_') {
             name.push(c);
-            self.next();
+            self.take();
         }
         name
     }
@@ -291,7 +291,7 @@ impl Word {
             match cursor.peek() {
                 None => return words,
                 Some('#') if !words.is_empty() => return words,
-                Some('\n') => drop(cursor.next()),
+                Some('\n') => drop(cursor.take()),
                 Some(_) => words.push(cursor.word()),
             }
         }
@@ -344,7 +344,9 @@ mod tests {
     fn variables_and_commands() {
         let w = &Word::list("$HOME/x${A:-b$C}`date`")[0].0;
         assert_eq!(w[0], Piece::Variable("HOME".into()));
-        assert!(matches!(&w[2], Piece::Choice { empty_is_unset: true, when_set: false, word, .. } if word.0.len() == 2));
+        assert!(
+            matches!(&w[2], Piece::Choice { empty_is_unset: true, when_set: false, word, .. } if word.0.len() == 2)
+        );
         assert_eq!(w[3], Piece::Command("date".into()));
         assert_eq!(Word::list("a$ $(x)")[0], Word(vec![text("a$")]));
     }
