@@ -9,7 +9,11 @@ pub mod cat;
 pub mod chmod;
 pub mod conversion;
 pub mod cp;
+pub mod cut;
 pub mod date;
+pub mod expr;
+pub mod filters;
+pub mod find;
 pub mod glob;
 pub mod grep;
 pub mod head;
@@ -21,18 +25,24 @@ pub mod options;
 pub mod printf;
 pub mod regex;
 pub mod rm;
+pub mod sed;
 pub mod sort;
 pub mod stat;
 pub mod tail;
+pub mod test;
+pub mod text;
+pub mod tool;
+pub mod touch;
+pub mod tr;
+pub mod trivial;
+pub mod uniq;
+pub mod wc;
+pub mod xargs;
+
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
-pub mod text;
-pub mod tool;
-pub mod touch;
-pub mod trivial;
-pub mod wc;
 
 use crate::world::base;
 use crate::world::clock::Time;
@@ -60,19 +70,26 @@ const fn set_uid(path: &'static str, program: Program) -> Command {
 
 /// All of them. `/bin` and `/sbin` are links to `/usr/bin` and `/usr/sbin`.
 pub const COMMANDS: &[Command] = &[
+    command("/usr/bin/[", |p| Box::pin(test::main(p))),
     command("/usr/bin/basename", |p| Box::pin(trivial::basename(p))),
     command("/usr/bin/cat", |p| Box::pin(cat::main(p))),
     command("/usr/bin/chgrp", |p| Box::pin(chmod::chgrp(p))),
     command("/usr/bin/chmod", |p| Box::pin(chmod::chmod(p))),
     command("/usr/bin/chown", |p| Box::pin(chmod::chown(p))),
+    command("/usr/bin/comm", |p| Box::pin(filters::comm(p))),
     command("/usr/bin/cp", |p| Box::pin(cp::main(p))),
+    command("/usr/bin/cut", |p| Box::pin(cut::main(p))),
     command("/usr/bin/date", |p| Box::pin(date::main(p))),
     command("/usr/bin/dirname", |p| Box::pin(trivial::dirname(p))),
     command("/usr/bin/echo", |p| Box::pin(printf::echo(p))),
     command("/usr/bin/egrep", |p| Box::pin(grep::main(p))),
     command("/usr/bin/env", |p| Box::pin(trivial::env(p))),
+    command("/usr/bin/expand", |p| Box::pin(filters::expand(p))),
+    command("/usr/bin/expr", |p| Box::pin(expr::main(p))),
     command("/usr/bin/false", |p| Box::pin(trivial::no_indeed(p))),
     command("/usr/bin/fgrep", |p| Box::pin(grep::main(p))),
+    command("/usr/bin/find", |p| Box::pin(find::main(p))),
+    command("/usr/bin/fold", |p| Box::pin(filters::fold(p))),
     command("/usr/bin/grep", |p| Box::pin(grep::main(p))),
     command("/usr/bin/head", |p| Box::pin(head::main(p))),
     command("/usr/bin/install", |p| Box::pin(cp::install(p))),
@@ -80,22 +97,32 @@ pub const COMMANDS: &[Command] = &[
     command("/usr/bin/ls", |p| Box::pin(ls::main(p))),
     command("/usr/bin/mkdir", |p| Box::pin(mkdir::mkdir(p))),
     command("/usr/bin/mv", |p| Box::pin(mv::mv(p))),
+    command("/usr/bin/nl", |p| Box::pin(filters::nl(p))),
+    command("/usr/bin/paste", |p| Box::pin(filters::paste(p))),
     command("/usr/bin/printenv", |p| Box::pin(trivial::printenv(p))),
     command("/usr/bin/printf", |p| Box::pin(printf::printf(p))),
     command("/usr/bin/pwd", |p| Box::pin(trivial::pwd(p))),
+    command("/usr/bin/rev", |p| Box::pin(filters::rev(p))),
     command("/usr/bin/rm", |p| Box::pin(rm::main(p))),
     command("/usr/bin/rmdir", |p| Box::pin(mkdir::rmdir(p))),
+    command("/usr/bin/sed", |p| Box::pin(sed::main(p))),
     command("/usr/bin/seq", |p| Box::pin(trivial::seq(p))),
     command("/usr/bin/sleep", |p| Box::pin(trivial::sleep(p))),
     command("/usr/bin/sort", |p| Box::pin(sort::main(p))),
     command("/usr/bin/stat", |p| Box::pin(stat::main(p))),
     command("/usr/bin/sync", |p| Box::pin(trivial::sync(p))),
+    command("/usr/bin/tac", |p| Box::pin(filters::tac(p))),
     command("/usr/bin/tail", |p| Box::pin(tail::main(p))),
+    command("/usr/bin/tee", |p| Box::pin(filters::tee(p))),
+    command("/usr/bin/test", |p| Box::pin(test::main(p))),
     command("/usr/bin/touch", |p| Box::pin(touch::main(p))),
+    command("/usr/bin/tr", |p| Box::pin(tr::main(p))),
     command("/usr/bin/true", |p| Box::pin(trivial::yes_indeed(p))),
     command("/usr/bin/tty", |p| Box::pin(trivial::tty(p))),
+    command("/usr/bin/uniq", |p| Box::pin(uniq::main(p))),
     command("/usr/bin/unlink", |p| Box::pin(rm::unlink(p))),
     command("/usr/bin/wc", |p| Box::pin(wc::main(p))),
+    command("/usr/bin/xargs", |p| Box::pin(xargs::main(p))),
     command("/usr/bin/yes", |p| Box::pin(trivial::yes(p))),
 ];
 

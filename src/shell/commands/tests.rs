@@ -139,7 +139,7 @@ fn grep_finds() {
     assert_eq!(lab.run(&["grep", "-q", "one", "log"], "").status, 0);
     assert_eq!(lab.err("grep none log", ""), (String::new(), 1));
     assert_eq!(lab.err("grep x nosuch", ""), ("grep: nosuch: No such file or directory\n".into(), 2));
-    assert_eq!(lab.err("grep x .", ""), ("grep: .: Is a directory\n".into(), 1));
+    assert_eq!(lab.err("grep x .", ""), ("grep: .: Is a directory\n".into(), 2));
     assert_eq!(lab.err("grep '[' log", ""), ("grep: Unmatched [, [^, [:, [., or [=\n".into(), 2));
 }
 
