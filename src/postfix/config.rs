@@ -135,6 +135,17 @@ impl Config {
         Config { set: Rc::new(set), expanded: RefCell::default(), ..self.clone() }
     }
 
+    /// The configuration of the same host with an empty main.cf at `path`.
+    pub fn without_settings(&self, path: &str) -> Config {
+        Config {
+            path: path.into(),
+            set: Rc::default(),
+            facts: self.facts.clone(),
+            warnings: Rc::from([]),
+            expanded: RefCell::default(),
+        }
+    }
+
     /// The path of main.cf.
     pub fn path(&self) -> &Rc<str> {
         &self.path

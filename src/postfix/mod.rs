@@ -22,13 +22,14 @@ pub mod flush;
 pub mod ipc;
 // pub mod local;
 pub mod master;
+pub mod mkmap;
 pub mod msg;
 pub mod pickup;
-// pub mod postalias;
-// pub mod postconf;
+pub mod postalias;
+pub mod postconf;
 pub mod postdrop;
 pub mod postfix;
-// pub mod postmap;
+pub mod postmap;
 pub mod postqueue;
 pub mod postsuper;
 pub mod qmgr;
@@ -52,11 +53,11 @@ use config::{Config, ConfigError, HostFacts};
 use std::rc::Rc;
 
 /// The programs: name, where it is installed, whether it has the rights of group postdrop, what runs.
-pub const PROGRAMS: [(&str, &[&str], bool, Program); 18] = [
+pub const PROGRAMS: [(&str, &[&str], bool, Program); 21] = [
     ("postfix", &["/usr/sbin/postfix"], false, |p| Box::pin(postfix::main(p))),
-    // ("postconf", &["/usr/sbin/postconf"], false, |p| Box::pin(postconf::main(p))),
-    // ("postalias", &["/usr/sbin/postalias"], false, |p| Box::pin(postalias::main(p))),
-    // ("postmap", &["/usr/sbin/postmap"], false, |p| Box::pin(postmap::main(p))),
+    ("postconf", &["/usr/sbin/postconf"], false, |p| Box::pin(postconf::main(p))),
+    ("postalias", &["/usr/sbin/postalias"], false, |p| Box::pin(postalias::main(p))),
+    ("postmap", &["/usr/sbin/postmap"], false, |p| Box::pin(postmap::main(p))),
     ("postdrop", &["/usr/sbin/postdrop"], true, |p| Box::pin(postdrop::main(p))),
     ("postqueue", &["/usr/sbin/postqueue"], true, |p| Box::pin(postqueue::main(p))),
     ("postsuper", &["/usr/sbin/postsuper"], false, |p| Box::pin(postsuper::main(p))),
@@ -134,9 +135,17 @@ pub const MASTER_CF: &str = "/etc/postfix/master.cf";
 /// # Errors
 /// What the real program says before it gives up: no such file, a line that is no setting.
 pub fn config_of(p: &Process, overrides: &[(Rc<str>, Rc<str>)]) -> Result<Config, ConfigError> {
-    let text = p.read_text(MAIN_CF).map_err(|e| ConfigError::new(format!("open {MAIN_CF}: {e}")))?;
+    config_at(p, MAIN_CF, overrides)
+}
+
+/// The same of another file.
+///
+/// # Errors
+/// What the real program says before it gives up: no such file, a line that is no setting.
+pub fn config_at(p: &Process, path: &str, overrides: &[(Rc<str>, Rc<str>)]) -> Result<Config, ConfigError> {
+    let text = p.read_text(path).map_err(|e| ConfigError::new(format!("open {path}: {e}")))?;
     let facts = HostFacts { hostname: p.host().name().clone(), addresses: p.host().addresses().to_vec() };
-    Config::parse(&text, MAIN_CF, &facts, overrides)
+    Config::parse(&text, path, &facts, overrides)
 }
 
 impl dict::Files for Process {

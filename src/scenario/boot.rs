@@ -138,6 +138,15 @@ fn run_to_end(world: &World, host: &Host, path: &'static str, argv: &[&str]) {
     world.run_while(limit, || child.status().is_some());
 }
 
+/// The settings in a host's main.cf that have no effect in the lab, and where each stands.
+pub fn without_effect(name: &str, spec: &HostSpec) -> Vec<(Rc<str>, crate::trace::Place)> {
+    let Some(file) = spec.files.get(postfix::MAIN_CF) else { return Vec::new() };
+    let facts = postfix::config::HostFacts { hostname: name.into(), addresses: spec.addresses.clone() };
+    postfix::config::Config::parse(&file.text, postfix::MAIN_CF, &facts, &[])
+        .map(|config| config.without_effect())
+        .unwrap_or_default()
+}
+
 /// The environment of a login on a host of the lab.
 pub fn environment(user: &str, home: &str) -> Environment {
     [

@@ -54,30 +54,35 @@ pub fn expand(text: &str, names: &dyn Names) -> Result<String, ExpandError> {
     Ok(out)
 }
 
-/// Every name that a text refers to, the way postconf(1) looks for them: comparisons are not
-/// looked into.
-pub fn names_in(text: &str) -> Vec<String> {
+/// Every name that a text refers to, in comparisons and in either outcome, too; each as often as
+/// it stands there.
+pub fn names_in(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
-    let mut rest = text;
-    while let Some(at) = rest.find('$') {
-        rest = &rest[at + 1..];
-        if let Some(after) = rest.strip_prefix('$') {
-            rest = after;
-        } else if let Some(open) = rest.chars().next().filter(|c| matches!(c, '{' | '(')) {
-            let Some(len) = balanced(rest, open) else { break };
-            let inside = rest[1..len - 1].trim_start();
-            let name = leading_name(inside);
-            if !name.is_empty() {
-                found.push(name.to_string());
-                found.extend(names_in(&inside[name.len()..]));
+    // What is inside brackets is looked at later, so that deep nesting needs no deep stack.
+    let mut open = vec![text];
+    while let Some(mut rest) = open.pop() {
+        while let Some(at) = rest.find('$') {
+            rest = &rest[at + 1..];
+            match rest.chars().next() {
+                Some('$') => rest = &rest[1..],
+                Some(bracket @ ('{' | '(')) => {
+                    let Some(len) = balanced(rest, bracket) else { break };
+                    let inside = rest[1..len - 1].trim_start();
+                    let name = leading_name(inside);
+                    if !name.is_empty() {
+                        found.push(name);
+                    }
+                    open.push(&rest[len..]);
+                    rest = &inside[name.len()..];
+                }
+                _ => {
+                    let name = leading_name(rest);
+                    if !name.is_empty() {
+                        found.push(name);
+                    }
+                    rest = &rest[name.len()..];
+                }
             }
-            rest = &rest[len..];
-        } else {
-            let name = leading_name(rest);
-            if !name.is_empty() {
-                found.push(name.to_string());
-            }
-            rest = &rest[name.len()..];
         }
     }
     found
@@ -361,7 +366,7 @@ mod tests {
 
     #[test]
     fn names_are_found() {
-        assert_eq!(names_in("$a ${b?$c} $$d $(e) ${{$f} == {} ? {g}}"), ["a", "b", "c", "e"]);
+        assert_eq!(names_in("$a ${b?$c} $$d $(e) ${{$f} == {} ? {$g}}"), ["a", "b", "c", "e", "f", "g"]);
     }
 
     proptest! {

@@ -1,0 +1,111 @@
+//! What the user typed, and who does it: one file a subcommand.
+//!
+//! Exit status: 0 when all is well, 1 when a scenario does not do what it says, 2 for a command
+//! line or a file that cannot be, 3 when a program of the lab failed.
+
+mod check;
+mod exec;
+mod junit;
+mod report;
+mod run;
+mod source;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// A small Internet in this terminal: virtual mail servers under a virtual clock.
+#[derive(Parser)]
+#[command(name = "maillab", version, about, max_term_width = 100)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run scenarios; a line each, and the place where one does not do what it says
+    Run(Run),
+    /// Read scenarios and say what is wrong with them
+    Check {
+        /// Scenario files, or folders of them
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
+    /// Boot a scenario's hosts, run one command on one of them, and exit as it exited
+    Exec {
+        /// The scenario file
+        scenario: PathBuf,
+        /// The host, and perhaps who types the command: HOST or HOST:USER
+        host: String,
+        /// The command, as it would be typed
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
+    /// Print the scenario format as a JSON Schema
+    Schema,
+}
+
+/// What `run` takes.
+#[derive(clap::Args)]
+pub struct Run {
+    /// Scenario files, or folders of them
+    #[arg(default_value = "scenarios")]
+    paths: Vec<PathBuf>,
+    /// Print exactly the transcript, and nothing else, on standard output
+    #[arg(long, conflicts_with = "trace")]
+    transcript: bool,
+    /// Print the trace; `none` keeps none at all
+    #[arg(long, value_enum)]
+    trace: Option<TraceFormat>,
+    /// With `--trace text`: show every decision, and long texts in full
+    #[arg(short, long)]
+    verbose: bool,
+    /// Take the traces as they are now for the snapshots beside the scenarios
+    #[arg(long)]
+    accept: bool,
+    /// A seed in place of the scenarios' own
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How many scenarios to run at a time; as many as there are processors if not given
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// Run every Nth scenario only, beginning with the Kth: K/N
+    #[arg(long, value_parser = shard)]
+    shard: Option<(usize, usize)>,
+    /// Write a JUnit report
+    #[arg(long)]
+    junit: Option<PathBuf>,
+}
+
+/// How the trace is printed.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TraceFormat {
+    /// A line an event, for people
+    Text,
+    /// A JSON object an event, for programs
+    Jsonl,
+    /// Not at all; nothing is kept
+    None,
+}
+
+/// Does what was asked for; gives the exit status.
+pub fn main(arguments: Arguments) -> u8 {
+    let colour = maillab::view::style::decide();
+    match arguments.command {
+        Command::Run(run) => run::run(&run, colour),
+        Command::Check { paths } => check::check(&paths, colour),
+        Command::Exec { scenario, host, command } => exec::exec(&scenario, &host, &command.join(" "), colour),
+        Command::Schema => {
+            println!("{:#}", maillab::scenario::schema::schema());
+            0
+        }
+    }
+}
+
+fn shard(text: &str) -> Result<(usize, usize), String> {
+    let parsed = text.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
+    match parsed {
+        Some((k, n)) if 1 <= k && k <= n => Ok((k, n)),
+        _ => Err("expected K/N with 1 ≤ K ≤ N".to_owned()),
+    }
+}

@@ -1,0 +1,97 @@
+//! Scenario files: finding them, reading them, and saying what is wrong with one.
+
+use maillab::scenario::load;
+use maillab::scenario::model::Scenario;
+use maillab::scenario::problem::Problem;
+use maillab::scenario::yaml::MAX_FILE;
+use maillab::view::diagnostic;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// The scenario files among paths: files as they are, of folders every `.yaml` in them, in order.
+///
+/// # Errors
+/// A path that is not there, in words.
+pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
+    let mut found = Vec::new();
+    for path in paths {
+        let meta = fs::metadata(path).map_err(|e| format!("{}: {}", path.display(), plain(&e)))?;
+        if !meta.is_dir() {
+            found.push(path.clone());
+            continue;
+        }
+        let before = found.len();
+        folder(path, &mut found)?;
+        if found.len() == before {
+            return Err(format!("{}: no scenarios (files named *.yaml) in this folder", path.display()));
+        }
+    }
+    Ok(found)
+}
+
+fn folder(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), String> {
+    let entries = fs::read_dir(path).map_err(|e| format!("{}: {}", path.display(), plain(&e)))?;
+    let mut entries: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
+    entries.sort();
+    for entry in entries {
+        if entry.is_dir() {
+            folder(&entry, found)?;
+        } else if entry.extension().is_some_and(|e| e == "yaml") {
+            found.push(entry);
+        }
+    }
+    Ok(())
+}
+
+/// A scenario and the text it was read from.
+pub struct Source {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The file.
+    pub text: String,
+    /// What it says.
+    pub scenario: Scenario,
+}
+
+/// Reads a scenario.
+///
+/// # Errors
+/// What is wrong with it, ready to be printed.
+pub fn read(path: &Path, colour: bool) -> Result<Source, String> {
+    let shown = path.display().to_string();
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(|e| format!("error: {shown}: {}", plain(&e)))?;
+    // One octet more than may be, so that a file that is too large is seen to be.
+    let read = file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes);
+    read.map_err(|e| format!("error: {shown}: {}", plain(&e)))?;
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(e) => {
+            let at = e.utf8_error().valid_up_to();
+            let text = String::from_utf8_lossy(e.as_bytes()).into_owned();
+            let problem = Problem::new(at..at, "this is not UTF-8").expected("text in UTF-8");
+            return Err(diagnostic::render(&problem, &shown, &text, colour));
+        }
+    };
+    match load::load(&text) {
+        Ok(scenario) => Ok(Source { path: path.to_owned(), text, scenario }),
+        Err(problem) => Err(diagnostic::render(&problem, &shown, &text, colour)),
+    }
+}
+
+/// An error of the machine's without its number.
+fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+}
+
+/// The name of a scenario: its file's, without the ending.
+pub fn name(path: &Path) -> String {
+    path.file_stem().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned())
+}
+
+/// Where the snapshot of a scenario's trace lies.
+pub fn snapshot(path: &Path) -> PathBuf {
+    path.parent().unwrap_or(Path::new("")).join("snapshots").join(format!("{}.trace", name(path)))
+}

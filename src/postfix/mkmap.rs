@@ -1,0 +1,370 @@
+//! What postmap(1) and postalias(1) have in common: their options, asking tables, deleting from
+//! them, listing them, and making a compiled table from a source.
+//!
+//! # Simplifications
+//! Options `-b`, `-h`, `-m`, `-F`, `-U` (message input, file content as values) are refused.
+
+use super::config::{Config, ConfigError};
+use super::dict::source::Parsed;
+use super::dict::{COMPILED, Dict, Flags, TYPES, compiled};
+use super::msg::Msg;
+use crate::world::process::{Process, STDIN};
+use crate::world::users::Cred;
+use std::collections::BTreeMap;
+
+/// What makes the two commands different.
+pub struct Tool {
+    /// The command's name.
+    pub name: &'static str,
+    /// The options it takes; a colon follows one with a value.
+    pub options: &'static str,
+    /// What it says when it is called wrongly.
+    pub usage: &'static str,
+    /// What stands between key and value in a listing.
+    pub between: &'static str,
+    /// Reads a source: text, path, whether keys are folded.
+    pub parse: fn(&str, &str, bool) -> Parsed,
+    /// Entries that every table gets, besides those of the source.
+    pub own_entries: fn(&Process, &Config) -> Vec<(String, String)>,
+}
+
+/// The options as they were given.
+struct Options<'a> {
+    given: BTreeMap<char, Option<&'a str>>,
+    maps: Vec<&'a str>,
+}
+
+impl Options<'_> {
+    fn has(&self, option: char) -> bool {
+        self.given.contains_key(&option)
+    }
+
+    fn value(&self, option: char) -> Option<&str> {
+        self.given.get(&option).copied().flatten()
+    }
+}
+
+/// The command; gives its exit status.
+pub async fn run(p: Process, tool: &Tool) -> i32 {
+    let msg = Msg::command(&p, tool.name);
+    let args = p.args();
+    let args: Vec<&str> = args.iter().map(|a| &**a).collect();
+    let options = match getopt(&args, tool.options) {
+        Ok(options) => options,
+        Err(complaint) => {
+            p.eprint(format!("{}: {complaint}\n", tool.name)).await;
+            return msg.fatal(tool.usage).await;
+        }
+    };
+    let config = match configuration(&p, &msg, options.value('c')).await {
+        Ok(config) => config,
+        Err(status) => return status,
+    };
+    let flags = Flags { fold: !options.has('f'), ..Flags::USUAL };
+    let typed = |map: &str| match map.contains(':') {
+        true => map.to_string(),
+        false => format!("{}:{map}", config.string("default_database_type")),
+    };
+    let maps: Vec<String> = options.maps.iter().map(|m| typed(m)).collect();
+    let work = Work { p: &p, msg: &msg, tool, flags, options: &options };
+    let done = match (options.value('q'), options.value('d')) {
+        (Some(_), Some(_)) => Err(tool.usage.to_string()),
+        _ if ['b', 'h', 'm', 'F', 'U'].iter().any(|o| options.has(*o)) => {
+            Err("this option is not available in the lab".into())
+        }
+        (Some(key), _) => work.query(key, &maps).await,
+        (_, Some(key)) => work.delete(key, &maps).await,
+        _ if options.has('s') => work.list(&maps).await,
+        _ if maps.is_empty() => Err(tool.usage.to_string()),
+        _ => work.make(&maps, &config).await,
+    };
+    match done {
+        Ok(status) => status,
+        Err(text) => msg.fatal(text).await,
+    }
+}
+
+/// Reads main.cf, of another directory with `-c`, and checks what every program checks.
+///
+/// # Errors
+/// The exit status, after the reason has been said.
+pub async fn configuration(p: &Process, msg: &Msg, directory: Option<&str>) -> Result<Config, i32> {
+    let read = match directory {
+        None => super::config_of(p, &[]),
+        Some(directory) => super::config_at(p, &format!("{directory}/main.cf"), &[]),
+    };
+    let checked = match read {
+        Ok(config) => {
+            for warning in config.warnings() {
+                msg.warn(warning).await;
+            }
+            config.check_global().map(|()| config)
+        }
+        Err(e) => Err(e),
+    };
+    match checked {
+        Ok(config) => Ok(config),
+        Err(ConfigError { warnings, fatal }) => {
+            for warning in warnings {
+                msg.warn(warning).await;
+            }
+            Err(msg.fatal(fatal).await)
+        }
+    }
+}
+
+struct Work<'a> {
+    p: &'a Process,
+    msg: &'a Msg,
+    tool: &'a Tool,
+    flags: Flags,
+    options: &'a Options<'a>,
+}
+
+impl Work<'_> {
+    async fn open(&self, map: &str) -> Result<Dict, String> {
+        let dict = Dict::open(map, self.flags, self.p)?;
+        for warning in dict.warnings() {
+            self.msg.warn(warning).await;
+        }
+        Ok(dict)
+    }
+
+    async fn stdin(&self) -> String {
+        let Ok(open) = self.p.fd(STDIN) else { return String::new() };
+        let bytes = open.read_to_end(super::STDIN_LIMIT).await.unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// `-q key`, or `-q -` for keys from standard input: the first table that knows one counts.
+    async fn query(&self, key: &str, maps: &[String]) -> Result<i32, String> {
+        let many = key == "-";
+        let text = if many { self.stdin().await } else { key.to_string() };
+        let mut dicts: Vec<Dict> = Vec::new();
+        let mut status = 1;
+        for key in if many { text.lines().collect() } else { vec![&*text] } {
+            for (i, map) in maps.iter().enumerate() {
+                if dicts.len() <= i {
+                    dicts.push(self.open(map).await?);
+                }
+                let Some(value) = self.ask(&dicts[i], key).await? else { continue };
+                let line =
+                    if many { format!("{key}{}{value}\n", self.tool.between) } else { format!("{value}\n") };
+                self.p.print(line).await;
+                status = 0;
+                break;
+            }
+        }
+        Ok(status)
+    }
+
+    async fn ask(&self, dict: &Dict, key: &str) -> Result<Option<String>, String> {
+        if key.is_empty() {
+            return Ok(None);
+        }
+        let found = dict.lookup(key).map_err(|e| {
+            let why = e.text.rsplit(": ").next().unwrap_or_default().to_string();
+            format!("table {}: query error: {why}", dict.name())
+        })?;
+        if found.as_ref().is_some_and(|f| f.value.is_empty()) {
+            let name = dict.name();
+            self.msg.warn(format!("table {name}: key {key}: empty string result is not allowed")).await;
+            self.msg.warn(format!("table {name} should return NO RESULT in case of NOT FOUND")).await;
+        }
+        Ok(found.map(|f| f.value.to_string()))
+    }
+
+    /// `-d key`, or `-d -` for keys from standard input.
+    async fn delete(&self, key: &str, maps: &[String]) -> Result<i32, String> {
+        let text = if key == "-" { self.stdin().await } else { key.to_string() };
+        let mut status = 1;
+        for map in maps {
+            let (kind, source) = map.split_once(':').unwrap_or(("hash", map));
+            if !COMPILED.contains(&kind) {
+                let dict = self.open(map).await?;
+                return Err(match kind {
+                    "static" | "environ" | "fail" | "unix" | "nis" => {
+                        format!("table {}: delete operation is not supported", dict.name())
+                    }
+                    _ => format!("{} map requires O_RDONLY access mode", dict.name()),
+                });
+            }
+            self.open(map).await?;
+            let path = compiled::path(source);
+            let mut table = self.read_table(&path, kind, source)?.unwrap_or_default();
+            let before = table.entries.len();
+            for key in text.lines() {
+                let key = if self.flags.fold { key.to_lowercase() } else { key.to_string() };
+                table.entries.retain(|(k, _)| *k != key);
+            }
+            if table.entries.len() < before {
+                status = 0;
+                self.write_table(&path, &table, 0o644)?;
+            }
+        }
+        Ok(status)
+    }
+
+    /// `-s`: everything in the tables.
+    async fn list(&self, maps: &[String]) -> Result<i32, String> {
+        for map in maps {
+            let dict = self.open(map).await?;
+            let entries = dict
+                .entries()
+                .ok_or_else(|| format!("table {}: sequence operation is not supported", dict.name()))?;
+            let text: String = entries.map(|(k, v)| format!("{k}{}{v}\n", self.tool.between)).collect();
+            self.p.print(text).await;
+        }
+        Ok(0)
+    }
+
+    async fn make(&self, maps: &[String], config: &Config) -> Result<i32, String> {
+        for map in maps {
+            let (kind, source) = map.split_once(':').unwrap_or(("hash", map));
+            let mine = self.p.cred().clone();
+            let made = self.make_one(kind, source, config).await;
+            self.p.set_cred(mine);
+            made?;
+        }
+        Ok(0)
+    }
+
+    async fn make_one(&self, kind: &str, source: &str, config: &Config) -> Result<(), String> {
+        let incremental = self.options.has('i');
+        let (text, shown, mode) = if incremental {
+            (self.stdin().await, "stdin", 0o644)
+        } else {
+            let stat = self.p.stat(source, true).map_err(|e| format!("open {source}: {e}"))?;
+            let text = self.p.read_text(source).map_err(|e| match e {
+                crate::world::errno::Errno::EISDIR => format!("read {source}: {e}"),
+                e => format!("open {source}: {e}"),
+            })?;
+            // Root makes a user's table with that user's rights.
+            if !self.options.has('o') && self.p.cred().uid == 0 && stat.uid != 0 {
+                self.p.set_cred(Cred { uid: stat.uid, gid: stat.gid, groups: [].into() });
+            }
+            (text, source, stat.mode & 0o666)
+        };
+        if !COMPILED.contains(&kind) {
+            return Err(match TYPES.contains(&kind) {
+                true => format!("unsupported dictionary type: {kind} does not support bulk-mode creation."),
+                false => {
+                    format!("unsupported dictionary type: {kind}. Is the postfix-{kind} package installed?")
+                }
+            });
+        }
+        let path = compiled::path(source);
+        let existing = if incremental { self.read_table(&path, kind, source)? } else { None };
+        let mut table = existing.unwrap_or_else(|| compiled::Table::new(kind, source));
+        // Before anything is said of the source, the table must be there to be written.
+        if !self.p.exists(&path) || !incremental {
+            self.write_table(&path, &table, mode)?;
+        }
+        let parsed = (self.tool.parse)(&text, shown, self.flags.fold);
+        self.fill(&mut table, parsed, &path).await;
+        if !incremental {
+            for (key, value) in (self.tool.own_entries)(self.p, config) {
+                table.entries.retain(|(k, _)| *k != key);
+                table.entries.push((key, value));
+            }
+        }
+        self.write_table(&path, &table, mode)
+    }
+
+    /// Adds the entries of a source, saying what is wrong with it line by line.
+    async fn fill(&self, table: &mut compiled::Table, parsed: Parsed, path: &str) {
+        let line_of = |w: &str| {
+            let digits =
+                w.rsplit_once(", line ").map_or("", |(_, rest)| rest.split(':').next().unwrap_or_default());
+            digits.parse::<u32>().unwrap_or(0)
+        };
+        let mut index: BTreeMap<String, usize> =
+            table.entries.iter().enumerate().map(|(i, (k, _))| (k.clone(), i)).collect();
+        let mut warnings = parsed.warnings.iter().peekable();
+        for entry in parsed.entries {
+            while let Some(warning) = warnings.next_if(|w| line_of(w) <= entry.line) {
+                self.msg.warn(warning).await;
+            }
+            match index.get(&entry.key) {
+                None => {
+                    index.insert(entry.key.clone(), table.entries.len());
+                    table.entries.push((entry.key, entry.value));
+                }
+                Some(&at) if self.options.has('r') => table.entries[at].1 = entry.value,
+                Some(_) if self.options.has('w') => {}
+                Some(_) => self.msg.warn(format!("{path}: duplicate entry: \"{}\"", entry.key)).await,
+            }
+        }
+        for warning in warnings {
+            self.msg.warn(warning).await;
+        }
+    }
+
+    fn read_table(&self, path: &str, kind: &str, source: &str) -> Result<Option<compiled::Table>, String> {
+        match self.p.read_file(path) {
+            Ok(bytes) => match compiled::decode(&bytes).filter(|t| t.kind == kind) {
+                Some(table) => Ok(Some(compiled::Table { source: source.into(), ..table })),
+                None => Err(format!("open database {path}: Invalid argument")),
+            },
+            Err(crate::world::errno::Errno::ENOENT) => Ok(None),
+            Err(e) => Err(format!("open database {path}: {e}")),
+        }
+    }
+
+    fn write_table(&self, path: &str, table: &compiled::Table, mode: u16) -> Result<(), String> {
+        let mask = self.p.set_umask(0o022);
+        let written = self.p.write_file(path, compiled::encode(table), mode);
+        self.p.set_umask(mask);
+        written.map_err(|e| format!("open {path}: {e}"))
+    }
+}
+
+/// Reads options as getopt(3) does; the error is what getopt prints.
+fn getopt<'a>(args: &[&'a str], allowed: &str) -> Result<Options<'a>, String> {
+    let mut options = Options { given: BTreeMap::new(), maps: Vec::new() };
+    let mut args = args.iter().copied();
+    while let Some(arg) = args.next() {
+        if arg == "--" {
+            break;
+        }
+        let Some(letters) = arg.strip_prefix('-').filter(|l| !l.is_empty()) else {
+            options.maps.push(arg);
+            break;
+        };
+        for (at, letter) in letters.char_indices() {
+            let Some(i) = allowed.find(letter).filter(|_| letter != ':') else {
+                return Err(format!("invalid option -- '{letter}'"));
+            };
+            if !allowed[i + 1..].starts_with(':') {
+                options.given.insert(letter, None);
+                continue;
+            }
+            let rest = &letters[at + letter.len_utf8()..];
+            let value = if rest.is_empty() { args.next() } else { Some(rest) };
+            let value = value.ok_or_else(|| format!("option requires an argument -- '{letter}'"))?;
+            options.given.insert(letter, Some(value));
+            break;
+        }
+    }
+    options.maps.extend(args);
+    Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_as_getopt_reads_them() {
+        let read = |args: &[&'static str]| {
+            getopt(args, "fiq:s").map(|o| (o.has('f'), o.value('q').map(String::from), o.maps.join(" ")))
+        };
+        assert_eq!(
+            read(&["-fq", "key", "hash:/x", "-s"]),
+            Ok((true, Some("key".into()), "hash:/x -s".into()))
+        );
+        assert_eq!(read(&["-qkey", "--", "-f"]), Ok((false, Some("key".into()), "-f".into())));
+        assert_eq!(read(&["-Z"]), Err("invalid option -- 'Z'".into()));
+        assert_eq!(read(&["-q"]), Err("option requires an argument -- 'q'".into()));
+    }
+}

@@ -1,0 +1,233 @@
+//! postconf(1): shows and changes what is in main.cf and master.cf.
+//!
+//! - [`show`]: parameters, as they are printed, and what there is to say about them
+//! - [`edit`]: changing main.cf (`-e`, `-X`, `-#`)
+//! - [`services`]: master.cf (`-M`, `-F`, `-P`), shown and changed
+//!
+//! Its messages go to standard error alone, not to the log.
+//!
+//! # Simplifications
+//! Bounce templates (`-b`, `-t`) are not shown. Parameters of ldap, mysql and pgsql tables are
+//! unknown. New settings are appended in the order in which they were asked for, and unused ones
+//! told in the order of their names; the order of the real program changes from run to run.
+
+pub mod edit;
+pub mod services;
+pub mod show;
+
+use super::config::{Config, ConfigError, main_cf};
+use crate::world::process::Process;
+use show::{Look, Shown};
+use std::rc::Rc;
+
+const USAGE: &str = "usage: postconf [-a (server SASL types)] [-A (client SASL types)] [-b (bounce templates)] [-c config_dir] [-c param_class] [-d (parameter defaults)] [-e (edit configuration)] [-f (fold lines)] [-F (master.cf fields)] [-h (no names)] [-H (no values)] [-l (lock types)] [-m (map types)] [-M (master.cf)] [-n (non-default parameters)] [-o name=value (override parameter value)] [-p (main.cf, default)] [-P (master.cf parameters)] [-t (bounce templates)] [-T compile-version|run-version|public-key-algorithms] [-v (verbose)] [-x (expand parameter values)] [-X (exclude)] [-# (comment-out)] [name...]";
+
+/// What to change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// `-e`: set.
+    Set,
+    /// `-X`: remove.
+    Remove,
+    /// `-#`: make a comment of.
+    Comment,
+}
+
+/// What the options ask for.
+#[derive(Default)]
+struct Options {
+    directory: Option<String>,
+    overrides: Vec<(Rc<str>, Rc<str>)>,
+    class: Option<String>,
+    /// The letters given, without values.
+    letters: Vec<char>,
+    names: Vec<String>,
+}
+
+impl Options {
+    fn has(&self, letter: char) -> bool {
+        self.letters.contains(&letter)
+    }
+
+    fn change(&self) -> Option<Change> {
+        let of = |letter: &char| match letter {
+            'e' => Some(Change::Set),
+            'X' => Some(Change::Remove),
+            '#' => Some(Change::Comment),
+            _ => None,
+        };
+        self.letters.iter().find_map(of)
+    }
+}
+
+/// A command that fails: what it prints, and its status.
+type Done = Result<(), ConfigError>;
+
+/// The command.
+pub async fn main(p: Process) -> i32 {
+    let args = p.args();
+    let options = match parse(&args) {
+        Ok(options) => options,
+        Err(Bad::Option(complaint)) => {
+            p.eprint(format!("postconf: {complaint}\n")).await;
+            return fatal(&p, &ConfigError::new(USAGE)).await;
+        }
+        Err(Bad::Other(text)) => return fatal(&p, &ConfigError::new(text)).await,
+    };
+    match run(&p, &options).await {
+        Ok(()) => 0,
+        Err(e) => fatal(&p, &e).await,
+    }
+}
+
+async fn run(p: &Process, options: &Options) -> Done {
+    exclusive(options).map_err(ConfigError::new)?;
+    let directory = options.directory.clone().or_else(|| p.var("MAIL_CONFIG").map(|d| d.to_string()));
+    let directory = directory.as_deref().unwrap_or("/etc/postfix");
+    let (main_cf, master_cf) = (format!("{directory}/main.cf"), format!("{directory}/master.cf"));
+    let lists: [(char, &[&str]); 4] = [
+        ('m', super::dict::TYPES),
+        ('l', &["flock", "fcntl", "dotlock"]),
+        ('a', &["cyrus", "dovecot"]),
+        ('A', &["cyrus"]),
+    ];
+    if let Some((_, list)) = lists.iter().find(|(letter, _)| options.has(*letter)) {
+        p.print(list.iter().map(|line| format!("{line}\n")).collect::<String>()).await;
+        return Ok(());
+    }
+    let on_services = ['M', 'F', 'P'].into_iter().find(|l| options.has(*l));
+    let setting = options.names.iter().any(|n| n.contains('='));
+    let change = options.change().or((setting).then_some(Change::Set));
+    if let Some(change) = change {
+        check_arguments(change, on_services.is_some(), &options.names).map_err(ConfigError::new)?;
+        let warnings = match on_services {
+            Some(which) => services::change(p, &master_cf, which, change, &options.names)?,
+            None => edit::change(p, &main_cf, change, &options.names)?,
+        };
+        warn(p, &warnings).await;
+        return Ok(());
+    }
+    let shown = Shown::read(p, &main_cf, &master_cf, &options.overrides, options.has('d'), on_services.is_some())?;
+    warn(p, &shown.before).await;
+    let look = Look {
+        fold: options.has('f'),
+        no_name: options.has('h'),
+        no_value: options.has('H'),
+        expand: options.has('x'),
+        set_only: options.has('n'),
+        class: options.class.clone(),
+    };
+    let (text, unknown) = match on_services {
+        Some(which) => services::show(&shown, which, &look, &options.names).map_err(ConfigError::new)?,
+        None => show::parameters(&shown, &look, &options.names)?,
+    };
+    warn(p, &unknown).await;
+    p.print(text).await;
+    warn(p, &shown.unused(on_services.is_some())).await;
+    Ok(())
+}
+
+async fn warn(p: &Process, warnings: &[String]) {
+    for warning in warnings {
+        p.eprint(format!("postconf: warning: {warning}\n")).await;
+    }
+}
+
+async fn fatal(p: &Process, error: &ConfigError) -> i32 {
+    warn(p, &error.warnings).await;
+    p.eprint(format!("postconf: fatal: {}\n", error.fatal)).await;
+    1
+}
+
+/// Options that exclude each other.
+fn exclusive(options: &Options) -> Result<(), String> {
+    for group in [&['d', 'n'][..], &['e', 'X', '#'], &['M', 'F', 'P', 'm', 'l', 'a', 'A'], &['h', 'H']] {
+        let given: Vec<String> =
+            group.iter().filter(|letter| options.has(**letter)).map(|letter| format!("-{letter}")).collect();
+        if given.len() > 1 {
+            return Err(format!("specify one of {}", given.join(" ")));
+        }
+    }
+    for letter in ['M', 'F', 'P'].into_iter().filter(|l| options.has(*l)) {
+        if let Some(other) = ['d', 'n'].into_iter().find(|l| options.has(*l)) {
+            return Err(format!("with option -{letter}, do not specify -{other}"));
+        }
+    }
+    if options.change().is_some_and(|c| c != Change::Set) && options.names.iter().any(|n| n.contains('=')) {
+        let letter = if options.has('X') { 'X' } else { '#' };
+        return Err(format!("specify one of -e -{letter}"));
+    }
+    Ok(())
+}
+
+fn check_arguments(change: Change, services: bool, names: &[String]) -> Result<(), String> {
+    if names.is_empty() {
+        return Err(match change {
+            Change::Set => "-e requires name=value argument".into(),
+            _ => "missing service argument".into(),
+        });
+    }
+    for name in names {
+        if name.contains('\n') {
+            return Err("-e, -X, or -# accepts no multi-line input".into());
+        }
+        if !services && name.trim_start_matches(main_cf::is_blank).starts_with('#') {
+            return Err("-e, -X, or -# accepts no comment input".into());
+        }
+    }
+    Ok(())
+}
+
+enum Bad {
+    /// What getopt(3) complains of.
+    Option(String),
+    /// What the program itself complains of.
+    Other(String),
+}
+
+fn parse(args: &[Rc<str>]) -> Result<Options, Bad> {
+    const FLAGS: &str = "aAbdefFhHlmMnpPtvxX#";
+    const VALUES: &str = "cCoT";
+    let mut options = Options::default();
+    let mut args = args.iter().map(|a| &**a);
+    while let Some(arg) = args.next() {
+        if arg == "--" {
+            break;
+        }
+        let Some(letters) = arg.strip_prefix('-').filter(|l| !l.is_empty()) else {
+            options.names.push(arg.to_string());
+            break;
+        };
+        for (at, letter) in letters.char_indices() {
+            if FLAGS.contains(letter) {
+                options.letters.push(letter);
+                continue;
+            }
+            if !VALUES.contains(letter) {
+                return Err(Bad::Option(format!("invalid option -- '{letter}'")));
+            }
+            let rest = &letters[at + letter.len_utf8()..];
+            let value = if rest.is_empty() { args.next() } else { Some(rest) };
+            let value =
+                value.ok_or_else(|| Bad::Option(format!("option requires an argument -- '{letter}'")))?;
+            match letter {
+                'c' => options.directory = Some(value.to_string()),
+                'C' => options.class = Some(value.to_string()),
+                'o' => {
+                    let (name, text) = main_cf::split_setting(value)
+                        .map_err(|e| Bad::Other(format!("invalid parameter override: {value}: {e}")))?;
+                    options.overrides.push((name.into(), text.into()));
+                }
+                _ => return Err(Bad::Other(format!("unknown 'postconf -T' mode: {value}"))),
+            }
+            break;
+        }
+    }
+    options.names.extend(args.map(String::from));
+    Ok(options)
+}
+
+/// The configuration a program without a main.cf would have.
+fn defaults(config: &Config) -> Config {
+    config.without_settings("/etc/postfix/main.cf")
+}
