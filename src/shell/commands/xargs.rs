@@ -1,6 +1,6 @@
 //! xargs(1): runs a command with arguments from standard input.
 
-use super::options::{NONE, Options};
+use super::options::Options;
 use super::text::{Input, LIMIT};
 use super::tool::Tool;
 use crate::world::errno::Errno;

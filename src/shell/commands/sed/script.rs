@@ -227,9 +227,6 @@ impl Parser<'_> {
                 None => return Err("unexpected `,'".into()),
             };
         }
-        if matches!(from, Some(Address::Line(0))) && !matches!(to, Some(Address::Match(_))) {
-            return Err("invalid usage of line address 0".into());
-        }
         self.blanks();
         let mut negate = false;
         while self.peek() == Some(b'!') {
@@ -241,6 +238,9 @@ impl Parser<'_> {
             self.blanks();
         }
         let Some(letter) = self.next() else { return Err("missing command".into()) };
+        if matches!(from, Some(Address::Line(0))) && !matches!(to, Some(Address::Match(_))) {
+            return Err("invalid usage of line address 0".into());
+        }
         let here = commands.len();
         let what = match letter {
             b'{' => {
@@ -406,10 +406,11 @@ impl Parser<'_> {
         }
     }
 
-    fn label(&mut self, semicolon_ends: bool) -> String {
+    /// The name of a label; where it is only referred to, a brace ends it too.
+    fn label(&mut self, referred: bool) -> String {
         self.blanks();
         let start = self.at;
-        self.skip(|b| b != b'\n' && !(b == b';' && semicolon_ends) && !(b.is_ascii_whitespace()) && (b != b';'));
+        self.skip(|b| !b.is_ascii_whitespace() && b != b';' && !(referred && b == b'}'));
         let label = String::from_utf8_lossy(&self.text[start..self.at]).into_owned();
         self.blanks();
         label
