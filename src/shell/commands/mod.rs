@@ -12,6 +12,7 @@ pub mod cp;
 pub mod cut;
 pub mod date;
 pub mod diff;
+pub mod dig;
 pub mod disk;
 pub mod expr;
 pub mod file;
@@ -34,9 +35,11 @@ pub mod regex;
 pub mod rm;
 pub mod sed;
 pub mod sort;
+pub mod ss;
 pub mod stat;
 pub mod su;
 pub mod tail;
+pub mod telnet;
 pub mod test;
 pub mod text;
 pub mod tool;
@@ -91,6 +94,7 @@ pub const COMMANDS: &[Command] = &[
     command("/usr/bin/date", |p| Box::pin(date::main(p))),
     command("/usr/bin/df", |p| Box::pin(disk::df(p))),
     command("/usr/bin/diff", |p| Box::pin(diff::diff(p))),
+    command("/usr/bin/dig", |p| Box::pin(dig::dig(p))),
     command("/usr/bin/dirname", |p| Box::pin(trivial::dirname(p))),
     command("/usr/bin/du", |p| Box::pin(disk::du(p))),
     command("/usr/bin/echo", |p| Box::pin(printf::echo(p))),
@@ -107,6 +111,7 @@ pub const COMMANDS: &[Command] = &[
     command("/usr/bin/grep", |p| Box::pin(grep::main(p))),
     command("/usr/bin/groups", |p| Box::pin(identity::groups(p))),
     command("/usr/bin/head", |p| Box::pin(head::main(p))),
+    command("/usr/bin/host", |p| Box::pin(dig::host(p))),
     command("/usr/bin/hostname", |p| Box::pin(identity::hostname(p))),
     command("/usr/bin/id", |p| Box::pin(identity::id(p))),
     command("/usr/bin/install", |p| Box::pin(cp::install(p))),
@@ -119,6 +124,8 @@ pub const COMMANDS: &[Command] = &[
     command("/usr/bin/mkdir", |p| Box::pin(mkdir::mkdir(p))),
     command("/usr/bin/mktemp", |p| Box::pin(paths::mktemp(p))),
     command("/usr/bin/mv", |p| Box::pin(mv::mv(p))),
+    command("/usr/bin/nc", |p| Box::pin(telnet::nc(p))),
+    command("/usr/bin/netstat", |p| Box::pin(ss::netstat(p))),
     command("/usr/bin/nl", |p| Box::pin(filters::nl(p))),
     command("/usr/bin/paste", |p| Box::pin(filters::paste(p))),
     command("/usr/bin/pgrep", |p| Box::pin(ps::pgrep(p))),
@@ -136,6 +143,7 @@ pub const COMMANDS: &[Command] = &[
     command("/usr/bin/seq", |p| Box::pin(trivial::seq(p))),
     command("/usr/bin/sleep", |p| Box::pin(trivial::sleep(p))),
     command("/usr/bin/sort", |p| Box::pin(sort::main(p))),
+    command("/usr/bin/ss", |p| Box::pin(ss::ss(p))),
     command("/usr/bin/stat", |p| Box::pin(stat::main(p))),
     set_uid("/usr/bin/su", |p| Box::pin(su::su(p))),
     set_uid("/usr/bin/sudo", |p| Box::pin(su::sudo(p))),
@@ -143,6 +151,7 @@ pub const COMMANDS: &[Command] = &[
     command("/usr/bin/tac", |p| Box::pin(filters::tac(p))),
     command("/usr/bin/tail", |p| Box::pin(tail::main(p))),
     command("/usr/bin/tee", |p| Box::pin(filters::tee(p))),
+    command("/usr/bin/telnet", |p| Box::pin(telnet::telnet(p))),
     command("/usr/bin/test", |p| Box::pin(test::main(p))),
     command("/usr/bin/touch", |p| Box::pin(touch::main(p))),
     command("/usr/bin/tr", |p| Box::pin(tr::main(p))),
