@@ -6,6 +6,7 @@ use super::bounce::{Append, Report, ReportKind};
 use super::ipc::{DeliveryReport, DeliveryRequest, TraceFlags};
 use super::queue::{self, Queue, Recipient, notify};
 use super::server::Daemon;
+use crate::proto::address;
 use crate::world::clock::{Duration, Time};
 use crate::world::fs::OpenFlags;
 use crate::world::stream::Stream;
@@ -198,9 +199,9 @@ impl<'d> Delivery<'d> {
         let now = self.daemon.p.now();
         let connected = progress.connected.unwrap_or(self.started);
         let mut line = String::with_capacity(200);
-        let _ = write!(line, "{}: to=<{}>", r.id, rcpt.address);
+        let _ = write!(line, "{}: to=<{}>", r.id, address::quote(&rcpt.address));
         if !rcpt.original.is_empty() && !rcpt.original.eq_ignore_ascii_case(&rcpt.address) {
-            let _ = write!(line, ", orig_to=<{}>", rcpt.original);
+            let _ = write!(line, ", orig_to=<{}>", address::quote(&rcpt.original));
         }
         let _ = write!(line, ", relay={relay}, delay={}, delays=", delay(now - r.arrival));
         let steps = [

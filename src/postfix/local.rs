@@ -111,6 +111,8 @@ struct Target {
     owner: Option<Rc<str>>,
     /// Whose rights commands and files get; the default user's where nobody's.
     user: Option<Rc<Passwd>>,
+    /// The extension of the user's address.
+    extension: Option<Rc<str>>,
     /// Deliver to this user's mailbox without looking at aliases and `.forward` (`\user`).
     plain: bool,
 }
@@ -162,6 +164,7 @@ impl<'d> Agent<'d> {
                 chain: Vec::new(),
                 owner: None,
                 user: None,
+                extension: None,
                 plain: false,
             };
             work.recipient(target).await;
@@ -190,6 +193,11 @@ fn open_aliases(daemon: &Daemon) -> Vec<Dict> {
     all
 }
 
+/// A setting as it is written.
+fn raw(daemon: &Daemon, name: &str) -> Rc<str> {
+    daemon.config.raw(name).map_or_else(|| "".into(), |text| text.as_ref().into())
+}
+
 impl Settings {
     fn read(daemon: &Daemon) -> Settings {
         Settings {
@@ -198,10 +206,11 @@ impl Settings {
             delimiter: daemon.string("recipient_delimiter"),
             home_mailbox: daemon.string("home_mailbox"),
             mail_spool: daemon.string("mail_spool_directory"),
-            mailbox_command: daemon.string("mailbox_command"),
+            // The shell or the agent itself fills in `$user` and its kin, at delivery.
+            mailbox_command: raw(daemon, "mailbox_command"),
             mailbox_transport: daemon.string("mailbox_transport"),
             fallback_transport: daemon.string("fallback_transport"),
-            luser_relay: daemon.config.raw("luser_relay").map(|r| r.as_ref().into()).unwrap_or_else(|| "".into()),
+            luser_relay: raw(daemon, "luser_relay"),
             allow_commands: daemon.config.list("allow_mail_to_commands"),
             allow_files: daemon.config.list("allow_mail_to_files"),
             default_privs: daemon.string("default_privs"),
@@ -262,6 +271,7 @@ impl<'a> Work<'a> {
     /// A user: `.forward`, then the mailbox or what stands for it.
     async fn to_user(&'a self, mut target: Target, user: Rc<Passwd>, extension: Option<&str>) {
         target.user = Some(user.clone());
+        target.extension = extension.map(Into::into);
         let settings = &self.agent.settings;
         if !settings.mailbox_transport.is_empty() {
             self.chose("mailbox_transport", &settings.mailbox_transport);
@@ -272,7 +282,7 @@ impl<'a> Work<'a> {
         }
         if !settings.mailbox_command.is_empty() {
             self.chose("mailbox_command", &settings.mailbox_command);
-            return self.command(&target, &settings.mailbox_command.clone(), extension).await;
+            return self.command(&target, &settings.mailbox_command.clone()).await;
         }
         self.mailbox(&target, &user).await;
     }
@@ -313,7 +323,7 @@ impl<'a> Work<'a> {
                         let dsn = Dsn::new("5.7.0", "mail to command is restricted");
                         return self.delivery.bounced(&from.rcpt, "local", Progress::default(), &dsn).await;
                     }
-                    self.command(from, &text, None).await;
+                    self.command(from, &text).await;
                 }
                 Destination::File(path) => {
                     let allowed = &self.agent.settings.allow_files;

@@ -15,7 +15,7 @@ const SHELL_CHARACTERS: &str = "$`\"'\\|&;<>(){}[]*?~#!^=%\n";
 
 impl<'a> Work<'a> {
     /// Runs a command with the message.
-    pub(super) async fn command(&self, target: &Target, command: &str, extension: Option<&str>) {
+    pub(super) async fn command(&self, target: &Target, command: &str) {
         let daemon = self.daemon();
         let p = &daemon.p;
         let (stdin, writer) = p.pipe();
@@ -27,7 +27,7 @@ impl<'a> Work<'a> {
         };
         let program = start.argv.first().cloned().unwrap_or_else(|| "/bin/sh".into());
         start.cred = Some(self.rights(target));
-        start.env = Some(self.environment(target, extension));
+        start.env = Some(self.environment(target));
         start.directory = Some(SPOOL.to_owned());
         start.fds = Some([(STDIN, stdin), (STDOUT, stdout.clone()), (STDERR, stdout)].into());
         let child = match p.spawn(&program, start) {
@@ -59,7 +59,7 @@ impl<'a> Work<'a> {
         self.failed(target, dsn).await;
     }
 
-    fn environment(&self, target: &Target, extension: Option<&str>) -> Environment {
+    fn environment(&self, target: &Target) -> Environment {
         let address = &target.rcpt.address;
         let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
         let sender = self.sender(target);
@@ -79,8 +79,8 @@ impl<'a> Work<'a> {
             all.push(("USER", user.name.as_str().into()));
             all.push(("SHELL", user.shell.as_str().into()));
         }
-        if let Some(extension) = extension {
-            all.push(("EXTENSION", extension.into()));
+        if let Some(extension) = &target.extension {
+            all.push(("EXTENSION", extension.clone()));
         }
         all.into_iter().map(|(n, v)| (n.into(), v)).collect()
     }

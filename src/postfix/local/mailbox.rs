@@ -173,11 +173,12 @@ fn write_maildir(p: &Process, path: &str, host: &str, message: Vec<u8>) -> Resul
     let write = || p.create_file(&temporary, message.clone(), 0o600);
     let written = match write() {
         Err(Errno::ENOENT) => {
+            let mut made = Ok(());
             for part in ["", "tmp", "new", "cur"] {
                 let directory = format!("{path}{part}");
-                make_directories(p, directory.trim_end_matches('/'));
+                made = made.and(make_directories(p, directory.trim_end_matches('/')));
             }
-            write()
+            made.and_then(|()| write())
         }
         written => written,
     };
@@ -186,9 +187,8 @@ fn write_maildir(p: &Process, path: &str, host: &str, message: Vec<u8>) -> Resul
     let name = format!("{path}new/{}.V{:x}I{:x}M{}.{host}", now.unix(), ino.dev, ino.ino.number(), now.subsec_micros());
     match p.rename(&temporary, &name) {
         Err(Errno::ENOENT) => {
-            make_directories(p, &format!("{path}new"));
-            make_directories(p, &format!("{path}cur"));
-            p.rename(&temporary, &name)
+            let made = make_directories(p, &format!("{path}new")).and(make_directories(p, &format!("{path}cur")));
+            made.and_then(|()| p.rename(&temporary, &name))
         }
         moved => moved,
     }
@@ -198,11 +198,11 @@ fn write_maildir(p: &Process, path: &str, host: &str, message: Vec<u8>) -> Resul
     })
 }
 
-fn make_directories(p: &Process, path: &str) {
-    if p.mkdir(path, 0o700) == Err(Errno::ENOENT)
-        && let Some((above, _)) = path.rsplit_once('/')
-    {
-        make_directories(p, above);
-        let _ = p.mkdir(path, 0o700);
-    }
+/// A directory and those above it, as far as they are missing.
+fn make_directories(p: &Process, path: &str) -> Sys<()> {
+    let made = match (p.mkdir(path, 0o700), path.rsplit_once('/')) {
+        (Err(Errno::ENOENT), Some((above, _))) => make_directories(p, above).and_then(|()| p.mkdir(path, 0o700)),
+        (made, _) => made,
+    };
+    made.or_else(|e| if e == Errno::EEXIST { Ok(()) } else { Err(e) })
 }
