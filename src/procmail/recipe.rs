@@ -316,7 +316,7 @@ impl Procmail {
         let command = self.command(text).await;
         let filter = flags.has('f');
         let part = self.message.parts(header, body);
-        let input = if filter { part.to_vec() } else { ended(part, flags.has('r')).into_owned() };
+        let input = ended(part, flags.has('r')).into_owned();
         let size = input.len();
         // Without a reason to wait the real program goes on while the command runs.
         let waits = filter || lock.is_some() || flags.has('w') || flags.has('W');
