@@ -86,6 +86,11 @@ impl<'d> Delivery<'d> {
         let _ = stream.send(|r| format!("{id} {}", if r.deferred { "must wait" } else { "done" }), report);
     }
 
+    /// Another agent did a part of the work, and struck or noted its recipients itself.
+    pub fn passed(&self, deferred: bool) {
+        self.deferred.set(self.deferred.get() | deferred);
+    }
+
     /// Must a recipient of this request wait?
     pub fn is_deferred(&self) -> bool {
         self.deferred.get()

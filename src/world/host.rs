@@ -148,6 +148,11 @@ impl Host {
         self.0.processes.borrow().get(&pid).cloned()
     }
 
+    /// Where its programs listen over TCP, in order.
+    pub fn listening_addresses(&self) -> Vec<SocketAddr> {
+        self.0.listeners.borrow().keys().copied().collect()
+    }
+
     /// The rights of a user who logs in.
     ///
     /// # Errors

@@ -139,7 +139,7 @@ fn grep_finds() {
     assert_eq!(lab.run(&["grep", "-q", "one", "log"], "").status, 0);
     assert_eq!(lab.err("grep none log", ""), (String::new(), 1));
     assert_eq!(lab.err("grep x nosuch", ""), ("grep: nosuch: No such file or directory\n".into(), 2));
-    assert_eq!(lab.err("grep x .", ""), ("grep: .: Is a directory\n".into(), 1));
+    assert_eq!(lab.err("grep x .", ""), ("grep: .: Is a directory\n".into(), 2));
     assert_eq!(lab.err("grep '[' log", ""), ("grep: Unmatched [, [^, [:, [., or [=\n".into(), 2));
 }
 
@@ -177,4 +177,186 @@ fn the_smallest() {
     assert_eq!(lab.err("env nosuch", ""), ("env: 'nosuch': No such file or directory\n".into(), 127));
     assert_eq!(lab.err("sleep 1y", "").0, "sleep: invalid time interval '1y'\nTry 'sleep --help' for more information.\n");
     assert_eq!(lab.out("ls --help", ""), "Usage: ls [OPTION]... [FILE]...\n");
+}
+
+#[test]
+fn sed_edits() {
+    let lab = Lab::with(&[("f3", ABC)]);
+    for (script, text) in [
+        ("p;p", "a\na\na\nb\nb\nb\nc\nc\nc\n"),
+        ("3,1p", "a\nb\nc\nc\n"),
+        ("q;x", "a\n"),
+        ("sxaxbx", "b\nb\nc\n"),
+        ("aq", "a\nq\nb\nq\nc\nq\n"),
+        ("0,/a/p", "a\na\nb\nc\n"),
+        ("$!N;P;D", "a\nb\nc\n"),
+        ("n;d", "a\nc\n"),
+        ("s/b/[&]\\n\\t/", "a\n[b]\n\t\nc\n"),
+        ("s/./\\U&/", "A\nB\nC\n"),
+        ("s/b/x/w /dev/stdout", "a\nx\nx\nc\n"),
+        ("=", "1\na\n2\nb\n3\nc\n"),
+        ("l", "a$\na\nb$\nb\nc$\nc\n"),
+        ("i foo", "foo\na\nfoo\nb\nfoo\nc\n"),
+        ("$a\\  bar", "a\nb\nc\n  bar\n"),
+        ("2c\\\nbaz", "a\nbaz\nc\n"),
+        ("/B/Id", "a\nc\n"),
+        ("1~2d", "b\n"),
+        ("2,+1d", "a\n"),
+        ("1,~2d", "c\n"),
+        ("s/x*/-/g", "-a-\n-b-\n-c-\n"),
+        ("s/b*/-/2", "a-\nb\nc-\n"),
+        ("z", "\n\n\n"),
+        ("/a/,/b/{s/^/>/;b};d", ">a\n>b\n"),
+        (":a;N;$!ba;s/\\n/,/g", "a,b,c\n"),
+        ("1!G;h;$!d", "c\nb\na\n"),
+        ("y/abc/xyz/", "x\ny\nz\n"),
+    ] {
+        let said = lab.run(&["sed", script, "f3"], "");
+        assert_eq!((&*said.out, &*said.err, said.status), (text, "", 0), "{script}");
+    }
+    assert_eq!(lab.run(&["sed", "2q5", "f3"], "").status, 5);
+    assert_eq!(lab.out("sed -n /b/,$p f3", ""), "b\nc\n");
+    assert_eq!(lab.out("sed -E 's/(a|b)+/<\\1>/'", "aab"), "<b>");
+    lab.out("sed -i.bak s/b/B/ f3", "");
+    assert_eq!((lab.read("f3"), lab.read("f3.bak")), ("a\nB\nc\n".into(), ABC.into()));
+    assert_eq!(lab.err("sed p nosuch", ""), ("sed: can't read nosuch: No such file or directory\n".into(), 2));
+}
+
+#[test]
+fn filters_of_lines() {
+    let lab = Lab::with(&[("f3", ABC)]);
+    assert_eq!(lab.out("uniq -c", "a\na\nb\n"), "      2 a\n      1 b\n");
+    assert_eq!(lab.out("uniq -d", "a\na\nb\n"), "a\n");
+    assert_eq!(lab.out("cut -d: -f1,3-", "a:b:c:d\nx\n"), "a:c:d\nx\n");
+    assert_eq!(lab.out("cut -c2-3", "abcd\n"), "bc\n");
+    assert_eq!(lab.out("tr a-z A-Z", "abc\n"), "ABC\n");
+    assert_eq!(lab.out("tr -d '\\r\\n'", "a\r\nb\n"), "ab");
+    assert_eq!(lab.out("tr -s ' '", "a   b\n"), "a b\n");
+    assert_eq!(lab.out("tr -cd '[:digit:]'", "a1b2\n"), "12");
+    assert_eq!(lab.out("tac f3", ""), "c\nb\na\n");
+    assert_eq!(lab.out("rev", "abc\n"), "cba\n");
+    assert_eq!(lab.out("nl", "a\n\nb\n"), "     1\ta\n       \n     2\tb\n");
+    assert_eq!(lab.out("fold -w 2", "abcde\n"), "ab\ncd\ne\n");
+    assert_eq!(lab.out("paste -sd, f3", ""), "a,b,c\n");
+    assert_eq!(lab.out("paste f3 -", "1\n"), "a\t1\nb\t\nc\t\n");
+    assert_eq!(lab.out("comm f3 -", "b\nd\n"), "a\n\t\tb\nc\n\td\n");
+    assert_eq!(lab.out("tee copy", "x\n"), "x\n");
+    assert_eq!(lab.read("copy"), "x\n");
+    assert_eq!(lab.err("cut -f0", "").0, "cut: fields are numbered from 1\nTry 'cut --help' for more information.\n");
+    assert_eq!(lab.err("tr a", "").0, "tr: missing operand after 'a'\nTwo strings must be given when translating.\nTry 'tr --help' for more information.\n");
+}
+
+#[test]
+fn find_and_xargs() {
+    let lab = Lab::with(&[("f3", ABC), ("empty", "")]);
+    lab.out("mkdir -p d/e", "");
+    lab.write("d/e/x.c", "1");
+    assert_eq!(lab.out("find", ""), ".\n./d\n./d/e\n./d/e/x.c\n./empty\n./f3\n");
+    assert_eq!(lab.out("find . -type f -name '*.c' -o -empty", ""), "./d/e/x.c\n./empty\n");
+    assert_eq!(lab.out("find d -depth -print", ""), "d/e/x.c\nd/e\nd\n");
+    assert_eq!(lab.out("find . -maxdepth 1 ! -type d -exec echo [{}] ;", ""), "[./empty]\n[./f3]\n");
+    assert_eq!(lab.out("find . -type f -exec echo {} +", ""), "./d/e/x.c ./empty ./f3\n");
+    assert_eq!(lab.out("find . -path './d/*' -prune -o -type f -print", ""), "./empty\n./f3\n");
+    for (line, text) in [
+        ("find nosuch", "find: 'nosuch': No such file or directory\n"),
+        ("find d -foo", "find: unknown predicate `-foo'\n"),
+        ("find d -name", "find: missing argument to `-name'\n"),
+        ("find d -type z", "find: Unknown argument to -type: z\n"),
+        ("find d -exec echo {}", "find: missing argument to `-exec'\n"),
+        ("find d -size x", "find: invalid -size type `x'\n"),
+        ("find d -mtime x", "find: invalid argument `x' to `-mtime'\n"),
+        ("find d -user nosuch", "find: 'nosuch' is not the name of a known user\n"),
+    ] {
+        assert_eq!(lab.err(line, ""), (text.to_owned(), 1), "{line}");
+    }
+    lab.out("find d -delete", "");
+    assert_eq!(lab.out("ls", ""), "empty\nf3\n");
+    assert_eq!(lab.out("xargs -n2", "a b\n'c d' e\n"), "a b\nc d e\n");
+    assert_eq!(lab.out("xargs -I{} echo <{}>", "a b\nc\n"), "<a b>\n<c>\n");
+    assert_eq!(lab.err("xargs nosuch", "a"), ("xargs: nosuch: No such file or directory\n".into(), 127));
+    assert_eq!(lab.err("xargs false", "a").1, 123);
+}
+
+#[test]
+fn conditions_and_sums() {
+    let lab = Lab::with(&[("f3", ABC)]);
+    let status = |line: &str| lab.run(&line.split(' ').collect::<Vec<_>>(), "").status;
+    assert_eq!(status("test -f f3"), 0);
+    assert_eq!(status("[ -d f3 ]"), 1);
+    assert_eq!(status("test 1 -lt 2 -a ! -e nosuch"), 0);
+    assert_eq!(status("test ! ( a = b )"), 0);
+    assert_eq!(status("test"), 1);
+    assert_eq!(lab.err("[ a", ""), ("[: missing ']'\n".into(), 2));
+    assert_eq!(lab.err("test 1 -eq x", ""), ("test: invalid integer 'x'\n".into(), 2));
+    assert_eq!(lab.err("test a b", ""), ("test: missing argument after 'b'\n".into(), 2));
+    assert_eq!(lab.err("test a b c", ""), ("test: 'b': binary operator expected\n".into(), 2));
+    assert_eq!(lab.out("expr 1 + 2 * 3", ""), "7\n");
+    assert_eq!(lab.out("expr abc : 'a\\(.\\)'", ""), "b\n");
+    assert_eq!(lab.err("expr 1 / 0", ""), ("expr: division by zero\n".into(), 2));
+    assert_eq!(lab.err("expr 1 +", ""), ("expr: syntax error: missing argument after '+'\n".into(), 2));
+    assert_eq!(lab.err("expr a + 1", ""), ("expr: non-integer argument\n".into(), 2));
+}
+
+#[test]
+fn who_one_is() {
+    let lab = Lab::new();
+    assert_eq!(lab.out("id", ""), "uid=1000(alice) gid=1000(alice) groups=1000(alice)\n");
+    assert_eq!(lab.out("id -un bob", ""), "bob\n");
+    assert_eq!(lab.err("id nosuch", ""), ("id: 'nosuch': no such user\n".into(), 1));
+    assert_eq!(lab.out("whoami", ""), "alice\n");
+    assert_eq!(lab.out("groups bob", ""), "bob : bob\n");
+    assert_eq!(lab.out("hostname", ""), "mx.example.com\n");
+    assert_eq!(lab.out("hostname -s", ""), "mx\n");
+    assert_eq!(lab.out("getent passwd bob", ""), "bob:x:1001:1001::/home/bob:/bin/bash\n");
+    assert_eq!(lab.err("getent passwd nosuch", ""), (String::new(), 2));
+    assert_eq!(lab.out("sudo whoami", ""), "root\n");
+    assert_eq!(lab.out("sudo -u bob id -u", ""), "1001\n");
+    assert_eq!(lab.err("sudo nosuch", ""), ("sudo: nosuch: command not found\n".into(), 1));
+    assert_eq!(lab.err("su", ""), ("Password: \nsu: Authentication failure\n".into(), 1));
+    let text = "su: user nosuch does not exist or the user entry does not contain all the required fields\n";
+    assert_eq!(lab.err("su nosuch", ""), (text.into(), 1));
+    let said = lab.as_user("root", &["su", "-s", "/bin/whoami", "bob"], "");
+    assert_eq!((&*said.out, said.status), ("bob\n", 0));
+}
+
+#[test]
+fn processes_and_places() {
+    let lab = Lab::with(&[("f3", ABC)]);
+    let out = lab.out("ps -o user,ppid,comm,args", "");
+    let last = out.lines().last().unwrap_or_default();
+    assert!(out.starts_with("USER      PPID COMMAND         COMMAND\n"), "{out}");
+    assert!(last.starts_with("alice    ") && last.ends_with("ps              ps -o user,ppid,comm,args"), "{out}");
+    assert!(lab.out("ps aux", "").starts_with("USER       PID %CPU %MEM    VSZ   RSS TTY      STAT START   TIME COMMAND\n"));
+    assert!(lab.out("ps -ef", "").starts_with("UID        PID  PPID  C STIME TTY          TIME CMD\n"));
+    assert_eq!(lab.err("kill 99999", ""), ("kill: (99999): No such process\n".into(), 1));
+    assert_eq!(lab.err("killall nosuch", ""), ("nosuch: no process found\n".into(), 1));
+    assert_eq!(lab.err("pgrep nosuch", ""), (String::new(), 1));
+    assert_eq!(lab.out("which ls", ""), "/usr/bin/ls\n");
+    lab.out("ln -s f3 link", "");
+    assert_eq!(lab.out("readlink link", ""), "f3\n");
+    assert_eq!(lab.out("readlink -f link", ""), "/home/alice/f3\n");
+    assert_eq!(lab.out("realpath nosuch", ""), "/home/alice/nosuch\n");
+    assert_eq!(lab.out("file f3 link /dev/null .", ""), "f3:        ASCII text\nlink:      symbolic link to f3\n/dev/null: character special (1/3)\n.:         directory\n");
+    assert_eq!(lab.err("mktemp x", ""), ("mktemp: too few X's in template 'x'\n".into(), 1));
+    assert_eq!(lab.out("mktemp -u aXXX", "").len(), 5);
+    assert_eq!(lab.out("du f3", ""), "4\tf3\n");
+    assert!(lab.out("df -h", "").starts_with("Filesystem      Size  Used Avail Use% Mounted on\n"));
+    lab.out("logger -p mail.info -t test hello", "");
+    assert_eq!(lab.as_user("root", &["tail", "-c", "8", "/var/log/maillog"], "").out, ": hello\n");
+}
+
+#[test]
+fn differences() {
+    let lab = Lab::with(&[("p1", "a\nb\n"), ("p2", "a\nb\nc\n"), ("p3", "a")]);
+    let diff = |line: &str| lab.run(&line.split(' ').collect::<Vec<_>>(), "");
+    assert_eq!(diff("diff p1 p2").out, "2a3\n> c\n");
+    assert_eq!(diff("diff p1 p3").out, "1,2c1\n< a\n< b\n---\n> a\n\\ No newline at end of file\n");
+    let time = "2021-01-04 14:45:00.000000000 +0000";
+    let out = diff("diff -u p1 p2").out;
+    let text = format!("--- p1\t{time}\n+++ p2\t{time}\n@@ -1,2 +1,3 @@\n a\n b\n+c\n");
+    assert!(out == text || out.lines().skip(2).eq(text.lines().skip(2)), "{out}");
+    assert_eq!(diff("diff -q p1 p2").out, "Files p1 and p2 differ\n");
+    assert_eq!(diff("diff p1 p1").status, 0);
+    assert_eq!(diff("cmp p1 p2").err, "cmp: EOF on p1 after byte 4, line 2\n");
+    assert_eq!(diff("cmp -l p1 p3").status, 1);
 }
