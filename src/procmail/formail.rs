@@ -262,7 +262,7 @@ fn reply(from_line: Option<&str>, fields: &[Field], trust: bool) -> Vec<Field> {
 }
 
 /// Where an answer goes, the best first; an empty name is the `From ` line.
-const REPLY: &[&str] = &["", "Return-Path:", "Sender:", "Reply-To:", "From:"];
+const REPLY: &[&str] = &["", "Return-Path:", "Sender:", "From:", "Reply-To:"];
 /// The same with `-t`.
 const REPLY_TRUSTED: &[&str] = &["Reply-To:", "From:", "Sender:", "Return-Path:", ""];
 
