@@ -321,7 +321,7 @@ impl Procmail {
         // Without a reason to wait the real program goes on while the command runs.
         let waits = filter || lock.is_some() || flags.has('w') || flags.has('W');
         if !waits {
-            self.set_last_folder(&command.folder()).await;
+            self.tell(|| format!("Assigning \"LASTFOLDER={}\"", command.folder())).await;
         }
         let ran = self.run(&command, Bytes::from(input), filter).await;
         let mut done = self.waited_for(flags, &ran).await;
@@ -332,6 +332,8 @@ impl Procmail {
         if !filter {
             if waits {
                 self.set_last_folder(&command.folder()).await;
+            } else {
+                self.note_last_folder(&command.folder());
             }
             self.last_size = size;
         } else if done {
