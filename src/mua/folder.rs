@@ -10,7 +10,7 @@ use std::ops::Range;
 /// What is known of a message, and what shall become of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// Nobody has seen it before.
+    /// It was not in a mailbox that was closed before.
     pub new: bool,
     /// It was read, now or before.
     pub read: bool,
@@ -48,7 +48,7 @@ impl Mail {
         let mut mail = Mail { bytes, body_at, state: State::default() };
         let status = mail.field("Status").unwrap_or_default();
         mail.state.read = status.contains('R');
-        mail.state.new = !mail.state.read && !status.contains('O');
+        mail.state.new = !status.contains('O');
         mail
     }
 

@@ -28,7 +28,6 @@ fn letter(mail: &Mail) -> char {
     let s = mail.state;
     match (s.read, s.new) {
         (true, true) => 'R',
-        (true, false) if mail.field("Status").as_deref() == Some("R") => 'R',
         (true, false) => 'O',
         (false, true) => 'N',
         (false, false) => 'U',

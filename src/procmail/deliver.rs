@@ -87,6 +87,11 @@ impl Procmail {
     /// Says where the message went, for `LASTFOLDER` and the log.
     pub async fn set_last_folder(&mut self, name: &str) {
         self.tell(|| format!("Assigning \"LASTFOLDER={name}\"")).await;
+        self.note_last_folder(name);
+    }
+
+    /// The same without a word.
+    pub fn note_last_folder(&mut self, name: &str) {
         self.p.set_var("LASTFOLDER", Some(name));
         self.last_folder = name.to_owned();
     }

@@ -1,4 +1,4 @@
-//! procmail 3.22 (its banner says 3.23pre): a mail delivery agent with recipes, and lockfile(1).
+//! procmail 3.22 (its banner says 3.23pre): a mail delivery agent with recipes, formail(1) and lockfile(1).
 //!
 //! - [`main`]: the command line, and what a run begins and ends with
 //! - [`rc`]: the language of rcfiles; [`word`]: its words
@@ -9,11 +9,12 @@
 //! - [`deliver`]: mbox, Maildir, MH and plain directories; [`lock`]: lock files
 //! - [`log`]: the log file: remarks, and the abstract of three lines
 //! - [`message`]: the message
-//! - [`mod@lockfile`] is lockfile(1)
+//! - [`mod@formail`] is formail(1), [`mod@lockfile`] is lockfile(1)
 
 pub mod command;
 pub mod condition;
 pub mod deliver;
+pub mod formail;
 pub mod lock;
 pub mod lockfile;
 pub mod log;
@@ -36,7 +37,10 @@ use crate::world::process::Program;
 
 /// The programs of this folder, by the names that executable files give them.
 pub fn programs() -> Vec<(&'static str, Program)> {
-    vec![("procmail", |p| Box::pin(main::main(p))), ("lockfile", |p| Box::pin(lockfile::main(p)))]
+    vec![
+        ("procmail", |p| Box::pin(main::main(p))), ("lockfile", |p| Box::pin(lockfile::main(p))),
+        ("formail", |p| Box::pin(formail::main(p))),
+    ]
 }
 
 /// Lays the programs onto a host's disk, with the set-id bits that Debian gives them.
@@ -45,6 +49,7 @@ pub fn programs() -> Vec<(&'static str, Program)> {
 /// Those of writing files, on a disk too small.
 pub fn install(fs: &mut Fs, now: Time) -> Sys<()> {
     base::install_program(fs, "/usr/bin/procmail", "procmail", 0o6755, base::MAIL, now)?;
+    base::install_program(fs, "/usr/bin/formail", "formail", 0o755, 0, now)?;
     base::install_program(fs, "/usr/bin/lockfile", "lockfile", 0o2755, base::MAIL, now)?;
     Ok(())
 }

@@ -316,12 +316,12 @@ impl Procmail {
         let command = self.command(text).await;
         let filter = flags.has('f');
         let part = self.message.parts(header, body);
-        let input = if filter { part.to_vec() } else { ended(part, flags.has('r')).into_owned() };
+        let input = ended(part, flags.has('r')).into_owned();
         let size = input.len();
         // Without a reason to wait the real program goes on while the command runs.
         let waits = filter || lock.is_some() || flags.has('w') || flags.has('W');
         if !waits {
-            self.set_last_folder(&command.folder()).await;
+            self.tell(|| format!("Assigning \"LASTFOLDER={}\"", command.folder())).await;
         }
         let ran = self.run(&command, Bytes::from(input), filter).await;
         let mut done = self.waited_for(flags, &ran).await;
@@ -332,6 +332,8 @@ impl Procmail {
         if !filter {
             if waits {
                 self.set_last_folder(&command.folder()).await;
+            } else {
+                self.note_last_folder(&command.folder());
             }
             self.last_size = size;
         } else if done {
