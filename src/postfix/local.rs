@@ -105,6 +105,8 @@ struct Target {
     rcpt: Recipient,
     /// How it came up.
     origin: Origin,
+    /// Is it forwarded, whatever it turns out to be: named in a list or in somebody's `.forward`?
+    indirect: bool,
     /// Names that led to it, for loops.
     chain: Vec<Rc<str>>,
     /// The sender that an `owner-` alias sets.
@@ -161,6 +163,7 @@ impl<'d> Agent<'d> {
             let target = Target {
                 rcpt: rcpt.clone(),
                 origin: Origin::Envelope,
+                indirect: false,
                 chain: Vec::new(),
                 owner: None,
                 user: None,
@@ -228,10 +231,14 @@ impl<'a> Work<'a> {
     }
 
     /// Delivers to a local name: alias, user, or nobody.
-    fn recipient(&'a self, target: Target) -> Done<'a> {
+    fn recipient(&'a self, mut target: Target) -> Done<'a> {
         Box::pin(async move {
             let address = target.rcpt.address.clone();
             let local = address.rsplit_once('@').map_or(&*address, |(l, _)| l).to_ascii_lowercase();
+            let (name, extension) = address::split_extension(&local, &self.agent.settings.delimiter);
+            // Whoever names himself in his .forward means his mailbox.
+            let himself = target.user.as_ref().is_some_and(|u| *u.name == *local || *u.name == *name);
+            target.plain |= target.origin == Origin::Forward && himself;
             let key = format!("{}{local}", if target.plain { "\\" } else { "" });
             if self.seen.borrow().contains(&key) {
                 return; // delivered already, on another way
@@ -243,11 +250,9 @@ impl<'a> Work<'a> {
                 }
             }
             self.seen.borrow_mut().push(key);
-            let forwarded = target.owner.is_some() || matches!(target.origin, Origin::Include | Origin::Forward);
-            if forwarded && !target.plain {
+            if (target.owner.is_some() || target.indirect) && !target.plain {
                 return self.forward(&target, &address);
             }
-            let (name, extension) = address::split_extension(&local, &self.agent.settings.delimiter);
             match self.user(&local).or_else(|| self.user(name)) {
                 Some(user) => {
                     let extension = if *user.name == *local { None } else { extension };
@@ -320,7 +325,7 @@ impl<'a> Work<'a> {
                 Destination::Command(text) => {
                     let allowed = &self.agent.settings.allow_commands;
                     if !allowed.iter().any(|a| **a == *self.kind(from)) {
-                        let dsn = Dsn::new("5.7.0", "mail to command is restricted");
+                        let dsn = Dsn::new("5.7.1", "mail to command is restricted");
                         return self.delivery.bounced(&from.rcpt, "local", Progress::default(), &dsn).await;
                     }
                     self.command(from, &text).await;
@@ -328,7 +333,7 @@ impl<'a> Work<'a> {
                 Destination::File(path) => {
                     let allowed = &self.agent.settings.allow_files;
                     if !allowed.iter().any(|a| **a == *self.kind(from)) {
-                        let dsn = Dsn::new("5.7.0", "mail to file is restricted");
+                        let dsn = Dsn::new("5.7.1", "mail to file is restricted");
                         return self.delivery.bounced(&from.rcpt, "local", Progress::default(), &dsn).await;
                     }
                     self.file(from, &path).await;

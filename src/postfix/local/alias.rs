@@ -65,9 +65,7 @@ impl<'a> Work<'a> {
     async fn expand(&'a self, name: &str, value: &str, target: &Target) {
         let mut next = target.clone();
         next.chain.push(name.into());
-        if next.origin == Origin::Envelope {
-            next.origin = Origin::Alias;
-        }
+        next.origin = Origin::Alias;
         if let Some(owner) = self.owner(name).await {
             next.owner = Some(owner);
         }
@@ -91,7 +89,7 @@ impl<'a> Work<'a> {
     pub(super) async fn include(&'a self, from: &'a Target, path: &str) {
         let daemon = self.daemon();
         if from.origin == Origin::Forward {
-            let dsn = Dsn::new("5.7.0", "mail to :include: is restricted");
+            let dsn = Dsn::new("5.7.1", "mail to :include: is restricted");
             return self.delivery.bounced(&from.rcpt, "local", Progress::default(), &dsn).await;
         }
         let text = match daemon.p.read_text(path) {
@@ -109,6 +107,7 @@ impl<'a> Work<'a> {
         }
         let mut next = from.clone();
         next.origin = Origin::Include;
+        next.indirect = true;
         next.chain.push(format!(":include:{path}").into());
         for destination in destination::parse(&text) {
             self.destination(&next, destination).await;

@@ -53,6 +53,7 @@ impl<'a> Work<'a> {
             }
             let mut next = target.clone();
             next.origin = Origin::Forward;
+            next.indirect = true;
             for destination in destinations {
                 self.destination(&next, destination).await;
             }
