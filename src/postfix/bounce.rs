@@ -91,8 +91,8 @@ async fn ask<T: 'static>(daemon: &Daemon, service: &str, what: String, request: 
 
 /// Tells the sender of a message that never entered the queue: cleanup refused it.
 pub async fn refuse(daemon: &Daemon, id: &Rc<str>, file: &QueueFile, dsn: Dsn) {
-    let envid = file.attribute("envelope_id").cloned().unwrap_or_else(|| "".into());
-    let dsn_ret_full = file.attribute("ret_flags").map(|v| &**v == "1");
+    let envid = file.attribute("envelope_id").map_or_else(|| "".into(), Into::into);
+    let dsn_ret_full = file.attribute("ret_flags").map(|v| v == "1");
     let (id, sender) = (id.clone(), file.sender.clone());
     let report = Report { kind: ReportKind::Failure, id: id.clone(), sender, dsn_envid: envid, dsn_ret_full };
     let what = format!("tell <{}> that {id} is refused", file.sender);

@@ -193,14 +193,12 @@ impl<'d> Cleanup<'d> {
         let mut file = Vec::with_capacity(message.headers.len() + message.body.len() + 700);
         record::put(&mut file, Type::Size, &[b' '; SIZE_LEN]);
         record::put(&mut file, Type::Time, queue::time_record(s.arrival).as_bytes());
-        let mut attr = |file: &mut Vec<u8>, name: &str, value: &str| {
-            record::put(file, Type::Attr, format!("{name}={value}").as_bytes());
-        };
+        let attr = record::put_attribute;
         attr(&mut file, "create_time", &self.daemon.p.now().unix().to_string());
         if s.client.is_some() {
             attr(&mut file, "log_ident", id);
         }
-        self.attributes(s, &mut file, &mut attr);
+        self.attributes(s, &mut file);
         if let Some(name) = &s.full_name {
             record::put(&mut file, Type::FullName, name.as_bytes());
         }
@@ -209,7 +207,7 @@ impl<'d> Cleanup<'d> {
             attr(&mut file, "encoding", "8bit");
         }
         if let Some(client) = &s.client {
-            client_attributes(client, &mut file, &mut attr);
+            client_attributes(client, &mut file);
         }
         if !self.settings.delay_warning.is_zero() && !sender.is_empty() {
             let at = s.arrival + self.settings.delay_warning;
@@ -243,7 +241,8 @@ impl<'d> Cleanup<'d> {
         file
     }
 
-    fn attributes(&self, s: &Submission, file: &mut Vec<u8>, attr: &mut impl FnMut(&mut Vec<u8>, &str, &str)) {
+    fn attributes(&self, s: &Submission, file: &mut Vec<u8>) {
+        let attr = record::put_attribute;
         let context = if s.context == RewriteContext::Local { "local" } else { "remote" };
         attr(file, "rewrite_context", context);
         if let Some(envid) = &s.dsn_envid {
@@ -299,7 +298,7 @@ fn put_lines(file: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
-fn client_attributes(client: &ClientInfo, file: &mut Vec<u8>, attr: &mut impl FnMut(&mut Vec<u8>, &str, &str)) {
+fn client_attributes(client: &ClientInfo, file: &mut Vec<u8>) {
     let address = client.address.map(|a| a.to_string()).unwrap_or_default();
     let port = client.port.to_string();
     let server = client.server.map(|a| a.ip().to_string()).unwrap_or_default();
@@ -322,7 +321,7 @@ fn client_attributes(client: &ClientInfo, file: &mut Vec<u8>, attr: &mut impl Fn
         ("protocol_name", &client.protocol),
         ("client_address_type", family),
     ] {
-        attr(file, name, value);
+        record::put_attribute(file, name, value);
     }
 }
 

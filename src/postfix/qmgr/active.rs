@@ -36,7 +36,7 @@ impl Message {
     }
 
     fn trace_flags(&self) -> TraceFlags {
-        match self.file.attribute("trace_flags").map(|v| &**v) {
+        match self.file.attribute("trace_flags").as_deref() {
             Some("256") => TraceFlags::VerifyOnly,
             Some("512") => TraceFlags::Record,
             _ => TraceFlags::None,
@@ -44,18 +44,18 @@ impl Message {
     }
 
     fn context(&self) -> RewriteContext {
-        match self.file.attribute("rewrite_context").map(|v| &**v) {
+        match self.file.attribute("rewrite_context").as_deref() {
             Some("remote") => RewriteContext::Remote,
             _ => RewriteContext::Local,
         }
     }
 
     fn ret_full(&self) -> Option<bool> {
-        self.file.attribute("ret_flags").map(|v| &**v == "1")
+        self.file.attribute("ret_flags").map(|v| v == "1")
     }
 
     fn envid(&self) -> Rc<str> {
-        self.file.attribute("envelope_id").cloned().unwrap_or_else(|| "".into())
+        self.file.attribute("envelope_id").map_or_else(|| "".into(), Into::into)
     }
 
     fn report(&self, kind: ReportKind) -> Report {
@@ -228,7 +228,7 @@ impl Qmgr {
             recipients,
             dsn_envid: message.envid(),
             dsn_ret_full: message.ret_full(),
-            eight_bit: message.file.attribute("encoding").is_some_and(|v| &**v == "8bit"),
+            eight_bit: message.file.attribute("encoding").is_some_and(|v| v == "8bit"),
             context: message.context(),
             arrival: message.file.arrival,
             active: message.since,
