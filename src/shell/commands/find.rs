@@ -17,7 +17,9 @@ use crate::world::process::Process;
 use std::rc::Rc;
 
 /// How deep an expression may be nested.
-const DEPTH: usize = 200;
+const DEPTH: usize = 50;
+/// How many words an expression may have.
+const WORDS: usize = 300;
 
 enum Test {
     True,
@@ -131,6 +133,9 @@ impl Parser<'_> {
     fn expression(&mut self) -> Result<Test, String> {
         if self.words.is_empty() {
             return Ok(Test::True);
+        }
+        if self.words.len() > WORDS {
+            return Err("the expression is too long".into());
         }
         let test = self.or(0)?;
         match self.words.get(self.at) {

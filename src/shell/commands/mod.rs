@@ -5,6 +5,7 @@
 //! - [`tool`], [`options`], [`text`], [`names`]: what they share
 //! - [`regex`], [`glob`], [`conversion`]: patterns and formats
 
+pub mod awk;
 pub mod cat;
 pub mod chmod;
 pub mod conversion;
@@ -82,6 +83,7 @@ const fn set_uid(path: &'static str, program: Program) -> Command {
 /// All of them. `/bin` and `/sbin` are links to `/usr/bin` and `/usr/sbin`.
 pub const COMMANDS: &[Command] = &[
     command("/usr/bin/[", |p| Box::pin(test::main(p))),
+    command("/usr/bin/awk", |p| Box::pin(awk::main(p))),
     command("/usr/bin/basename", |p| Box::pin(trivial::basename(p))),
     command("/usr/bin/cat", |p| Box::pin(cat::main(p))),
     command("/usr/bin/chgrp", |p| Box::pin(chmod::chgrp(p))),
@@ -121,6 +123,7 @@ pub const COMMANDS: &[Command] = &[
     command("/usr/bin/logger", |p| Box::pin(logger::main(p))),
     command("/usr/bin/logname", |p| Box::pin(identity::logname(p))),
     command("/usr/bin/ls", |p| Box::pin(ls::main(p))),
+    command("/usr/bin/mawk", |p| Box::pin(awk::main(p))),
     command("/usr/bin/mkdir", |p| Box::pin(mkdir::mkdir(p))),
     command("/usr/bin/mktemp", |p| Box::pin(paths::mktemp(p))),
     command("/usr/bin/mv", |p| Box::pin(mv::mv(p))),

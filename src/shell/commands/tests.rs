@@ -360,3 +360,40 @@ fn differences() {
     assert_eq!(diff("cmp p1 p2").err, "cmp: EOF on p1 after byte 4, line 2\n");
     assert_eq!(diff("cmp -l p1 p3").status, 1);
 }
+
+#[test]
+fn awk_programs() {
+    let lab = Lab::with(&[("f", "one 1\ntwo 2\nthree 3\n")]);
+    for (program, text) in [
+        ("{print $2, $1}", "1 one\n2 two\n3 three\n"),
+        ("/t/", "two 2\nthree 3\n"),
+        ("$2 > 1 {n += $2} END {print n, NR}", "5 3\n"),
+        ("NR==2,NR==3 {print NR \":\" $0}", "2:two 2\n3:three 3\n"),
+        ("BEGIN {printf \"%5.2f|%-4s|%d\\n\", 3.14159, \"ab\", 42.9}", " 3.14|ab  |42\n"),
+        ("{a[$1] = $2} END {for (k in a) print k, a[k]}", "one 1\ntwo 2\nthree 3\n"),
+        ("{gsub(/[aeiou]/, \"<&>\"); print}", "<o>n<e> 1\ntw<o> 2\nthr<e><e> 3\n"),
+        ("{$2 = \"x\"; print; print NF}", "one x\n2\ntwo x\n2\nthree x\n2\n"),
+        ("BEGIN {x[\"a\"]; if (\"a\" in x) print \"in\"; delete x[\"a\"]; print length(x)}", "in\n0\n"),
+        ("function f(n) {return n <= 1 ? 1 : n * f(n - 1)} BEGIN {print f(10)}", "3628800\n"),
+        ("BEGIN {while (i < 3) {i++; if (i == 2) continue; print i}}", "1\n3\n"),
+        ("BEGIN {n = split(\"a:b:c\", p, \":\"); print n, p[3]; print substr(\"hello\", 2, 3), index(\"hello\", \"l\")}", "3 c\nell 3\n"),
+        ("BEGIN {print 1e6, 0.1 + 0.2, 1 / 3, 2 ^ 10, 7 % 3, -3 \" \" -4}", "1000000 0.3 0.333333 1024 1 -3-4\n"),
+        ("BEGIN {print toupper(\"abc\") tolower(\"DEF\"), length(\"four\")}", "ABCdef 4\n"),
+        ("BEGIN {if (match(\"foobar\", /o+/)) print RSTART, RLENGTH}", "2 2\n"),
+        ("BEGIN {while ((getline line < \"f\") > 0) n++; print n}", "3\n"),
+        ("NR == 1 {next} {print $1; exit} END {print \"end\"}", "two\nend\n"),
+        ("END {print $0, NF}", "three 3 2\n"),
+        ("!seen[length($1)]++ {print $1}", "one\nthree\n"),
+        ("{print > \"copy\"} END {close(\"copy\"); getline l < \"copy\"; print l}", "one 1\n"),
+        ("BEGIN {print length() + 1; print (1, 2) in a; print \"a\" > \"/dev/stdout\"}", "1\n0\na\n"),
+    ] {
+        let said = lab.run(&["awk", program, "f"], "");
+        assert_eq!((&*said.out, &*said.err), (text, ""), "{program}");
+    }
+    assert_eq!(lab.out("awk -F: -v x=5 '{print $2 + x}'", "a:1\n"), "6\n");
+    assert_eq!(lab.run(&["awk", "BEGIN {exit 3}"], "").status, 3);
+    assert_eq!(lab.err("awk '{print'", ""), ("awk: line 2: missing } near end of file\n".into(), 2));
+    assert_eq!(lab.out("awk 'BEGIN {print 1/0}'", ""), "inf\n");
+    assert_eq!(lab.err("awk 1 nosuch", "").1, 2);
+    assert_eq!(lab.run(&["awk", "BEGIN {for (;;) x++}"], "").status, 2);
+}
