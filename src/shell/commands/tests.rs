@@ -397,3 +397,50 @@ fn awk_programs() {
     assert_eq!(lab.err("awk 1 nosuch", "").1, 2);
     assert_eq!(lab.run(&["awk", "BEGIN {for (;;) x++}"], "").status, 2);
 }
+
+#[test]
+fn octets_made_visible() {
+    let lab = Lab::with(&[("f3", ABC), ("p3", "a")]);
+    assert_eq!(lab.out("od -c f3", ""), "0000000   a  \\n   b  \\n   c  \\n\n0000006\n");
+    assert_eq!(lab.out("od -An -tx1 f3", ""), " 61 0a 62 0a 63 0a\n");
+    assert_eq!(lab.out("od f3", ""), "0000000 005141 005142 005143\n0000006\n");
+    assert_eq!(lab.out("od -b f3", ""), "0000000 141 012 142 012 143 012\n0000006\n");
+    assert_eq!(lab.out("od -A x -t x1z f3", ""), "000000 61 0a 62 0a 63 0a                                >a.b.c.<\n000006\n");
+    assert_eq!(lab.out("hexdump -C f3", ""), "00000000  61 0a 62 0a 63 0a                                 |a.b.c.|\n00000006\n");
+    assert_eq!(lab.out("hexdump f3", ""), "0000000 0a61 0a62 0a63                         \n0000006\n");
+    assert_eq!(lab.out("xxd f3", ""), "00000000: 610a 620a 630a                           a.b.c.\n");
+    assert_eq!(lab.out("base64 p3", ""), "YQ==\n");
+    assert_eq!(lab.out("base64 -d", "YWJj\n"), "abc");
+    assert_eq!(lab.err("base64 -d", "!!"), ("base64: invalid input\n".into(), 1));
+}
+
+#[test]
+fn names_and_connections() {
+    let lab = Lab::new();
+    assert_eq!(lab.err("telnet 192.0.2.10 25", "").0, "telnet: Unable to connect to remote host: Connection refused\n");
+    let said = lab.run(&["telnet", "nosuch.invalid", "25"], "");
+    assert_eq!((&*said.err, said.status), ("Server lookup failure:  nosuch.invalid:25, Name or service not known\n", 1));
+    assert_eq!(lab.err("nc -z 192.0.2.10 25", "").1, 1);
+    assert!(lab.out("ss -ltn", "").starts_with("State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess\n"));
+    use crate::proto::dns::{Data, Record};
+    let record = |name: &str, data| Record { name: name.into(), ttl: 300, data };
+    lab.world.zone_mut().add(record("example.com", Data::Mx(10, "mx.example.com".into())));
+    lab.world.zone_mut().add(record("mx.example.com", Data::Address("192.0.2.10".parse().unwrap())));
+    assert_eq!(lab.out("dig +short mx example.com", ""), "10 mx.example.com.\n");
+    assert!(lab.out("dig mx.example.com", "").contains("\nmx.example.com.\t\t300\tIN\tA\t192.0.2.10\n"));
+    assert_eq!(lab.out("host -t mx example.com", ""), "example.com mail is handled by 10 mx.example.com.\n");
+    assert_eq!(lab.out("host mx.example.com", ""), "mx.example.com has address 192.0.2.10\n");
+    let said = lab.run(&["host", "nosuch.example.com"], "");
+    assert_eq!((&*said.out, said.status), ("Host nosuch.example.com not found: 3(NXDOMAIN)\n", 1));
+}
+
+#[test]
+fn services_and_packages() {
+    let lab = Lab::new();
+    let said = lab.as_user("root", &["apt-get", "-y", "install", "postfix"], "");
+    assert!(said.status == 0 && said.out.contains("postfix is already the newest version (3.7.11-0+deb12u1).\n"));
+    assert_eq!(lab.err("apt-get install postfix", "").1, 100);
+    assert_eq!(lab.run(&["systemctl", "is-active", "postfix"], "").out, "inactive\n");
+    let text = "Failed to start nosuch.service: Unit nosuch.service not found.\n";
+    assert_eq!(lab.err("systemctl start nosuch", ""), (text.into(), 5));
+}
