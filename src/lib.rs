@@ -1,4 +1,21 @@
 //! maillab: the Internet's mail system in one process.
+//!
+//! A discrete-event simulation of hosts with mail programs on them. An arrow points at what is used:
+//!
+//! ```text
+//!              main (the command line)
+//!                 scenario ───────► view
+//!   postfix   procmail   mua   shell          the programs; they meet over sockets, files, commands
+//!       └────────┴──┬─────┴──────┘
+//!          proto  world ──► trace
+//! ```
+//!
+//! - [`proto`]: pure protocol: octets in, values out
+//! - [`world`]: the simulated machines; it knows no mail
+//! - [`trace`]: the one account of what happened
+//! - [`postfix`], [`procmail`], [`mua`], [`shell`]: the programs
+//! - [`scenario`]: a small Internet in a file, and what happens on it
+//! - [`view`]: what a person sees
 
 pub mod mua;
 pub mod postfix;

@@ -167,7 +167,7 @@ impl<'d> Cleanup<'d> {
             let address = self.rewriter.rewrite(p, submission.context, &rcpt.address).await;
             let original = if rcpt.original.is_empty() { rcpt.address.clone() } else { rcpt.original.clone() };
             let dsn_orcpt = match &*rcpt.dsn_orcpt {
-                "" => format!("rfc822;{}", crate::proto::smtp::xtext_encode(&original)).into(),
+                "" => format!("rfc822;{}", crate::proto::smtp::xtext_encode(&address)).into(),
                 _ => rcpt.dsn_orcpt.clone(),
             };
             for address in self.expansion.expand(self.daemon, &self.rewriter, address).await {
@@ -184,6 +184,7 @@ impl<'d> Cleanup<'d> {
     /// Would the second one be a duplicate?
     fn same(&self, a: &Recipient, b: &Recipient) -> bool {
         a.address.eq_ignore_ascii_case(&b.address)
+            && (&a.dsn_orcpt, a.dsn_notify) == (&b.dsn_orcpt, b.dsn_notify)
             && (!self.settings.enable_original_recipient || a.original.eq_ignore_ascii_case(&b.original))
     }
 

@@ -6,6 +6,7 @@ use super::bounce::{Append, Report, ReportKind};
 use super::ipc::{DeliveryReport, DeliveryRequest, TraceFlags};
 use super::queue::{self, Queue, Recipient, notify};
 use super::server::Daemon;
+use crate::proto::address;
 use crate::world::clock::{Duration, Time};
 use crate::world::fs::OpenFlags;
 use crate::world::stream::Stream;
@@ -84,6 +85,11 @@ impl<'d> Delivery<'d> {
         let id = &self.request.id;
         // qmgr reads the answer, or is gone and looks at the queue file when it comes back.
         let _ = stream.send(|r| format!("{id} {}", if r.deferred { "must wait" } else { "done" }), report);
+    }
+
+    /// Another agent did a part of the work, and struck or noted its recipients itself.
+    pub fn passed(&self, deferred: bool) {
+        self.deferred.set(self.deferred.get() | deferred);
     }
 
     /// Must a recipient of this request wait?
@@ -193,9 +199,9 @@ impl<'d> Delivery<'d> {
         let now = self.daemon.p.now();
         let connected = progress.connected.unwrap_or(self.started);
         let mut line = String::with_capacity(200);
-        let _ = write!(line, "{}: to=<{}>", r.id, rcpt.address);
+        let _ = write!(line, "{}: to=<{}>", r.id, address::quote(&rcpt.address));
         if !rcpt.original.is_empty() && !rcpt.original.eq_ignore_ascii_case(&rcpt.address) {
-            let _ = write!(line, ", orig_to=<{}>", rcpt.original);
+            let _ = write!(line, ", orig_to=<{}>", address::quote(&rcpt.original));
         }
         let _ = write!(line, ", relay={relay}, delay={}, delays=", delay(now - r.arrival));
         let steps = [

@@ -41,8 +41,15 @@ pub struct Service {
     waiting: RefCell<Vec<TaskId>>,
     children: RefCell<Vec<u32>>,
     listener: Listener,
+    /// Its last daemon could not even begin its work.
+    throttled: Cell<bool>,
+    /// The same service before a reload, whose daemons may still be at work.
+    before: RefCell<Option<Rc<Service>>>,
     world: crate::world::World,
 }
+
+/// How long a service whose daemons cannot begin their work is left alone.
+const THROTTLE: Duration = Duration::from_secs(60);
 
 /// What a daemon gets from master besides its arguments.
 pub struct Inheritance {
@@ -94,6 +101,21 @@ impl Service {
     fn changed(&self) {
         for task in std::mem::take(&mut *self.waiting.borrow_mut()) {
             self.world.wake(task);
+        }
+    }
+
+    /// A service of one daemon waits until the one from before the reload has ended.
+    async fn succession(&self) {
+        let before = self.before.borrow_mut().take();
+        if let Some(before) = before.filter(|_| self.entry.max_processes == Some(1)) {
+            poll_fn(|_| {
+                if before.running.get() == 0 {
+                    return Poll::Ready(());
+                }
+                before.wait_here();
+                Poll::Pending
+            })
+            .await;
         }
     }
 
@@ -188,6 +210,8 @@ fn start_services(
             waiting: RefCell::default(),
             children: RefCell::default(),
             listener,
+            throttled: Cell::new(false),
+            before: RefCell::new(old.cloned()),
             world: p.world().clone(),
         });
         p.task(watch(p.clone(), service.clone()));
@@ -272,16 +296,20 @@ async fn watch(p: Process, service: Rc<Service>) {
         if let Either::Right(()) = race(service.listener.unattended(), service.retirement()).await {
             return;
         }
+        service.succession().await;
         service.room().await;
         if service.retired.get() {
             return;
+        }
+        if service.throttled.replace(false) {
+            p.idle(THROTTLE).await;
+            continue;
         }
         match start(&p, &service) {
             Ok(()) => p.sleep(crate::world::HOP * 3).await,
             Err(text) => {
                 p.syslog("postfix/master", &text);
-                // A service whose program is missing or dies at once is not tried all the time.
-                p.idle(Duration::from_secs(60)).await;
+                p.idle(THROTTLE).await;
             }
         }
     }
@@ -308,6 +336,10 @@ fn start(p: &Process, service: &Rc<Service>) -> Result<(), String> {
         service.running.set(service.running.get() - 1);
         service.children.borrow_mut().retain(|c| *c != pid);
         report(&p2, &program, pid, status);
+        if !matches!(status, 0 | 143) {
+            service.throttled.set(true);
+            p2.syslog("postfix/master", &format!("warning: {program}: bad command startup -- throttling"));
+        }
         service.changed();
     });
     Ok(())

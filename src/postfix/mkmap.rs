@@ -353,6 +353,74 @@ fn getopt<'a>(args: &[&'a str], allowed: &str) -> Result<Options<'a>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::postfix::testing::Machine;
+
+    #[test]
+    fn as_the_real_postmap() {
+        Machine::new("mail.example.com").replay(include_str!("mkmap/recorded.txt"));
+    }
+
+    #[test]
+    fn as_the_real_postalias() {
+        let host = Machine::new("mail.example.com");
+        let out = |line: &str| host.type_in("root", line);
+        assert_eq!(
+            out("postalias -s hash:/etc/aliases; echo $?"),
+            "postalias: fatal: open database /etc/aliases.db: No such file or directory\n1\n"
+        );
+        host.write("/etc/aliases", "root: alice\nnobody\nx@y: z\nroot: bob\n");
+        assert_eq!(
+            out("newaliases; echo $?"),
+            "postalias: warning: /etc/aliases, line 2: need name:value pair\n\
+             postalias: warning: /etc/aliases, line 3: name must be local\n\
+             postalias: warning: /etc/aliases.db: duplicate entry: \"root\"\n0\n"
+        );
+        assert_eq!(out("postalias -q ROOT hash:/etc/aliases"), "alice\n");
+        assert_eq!(
+            out("postalias -s hash:/etc/aliases"),
+            "@:\t@\nYP_LAST_MODIFIED:\t1609771500\nYP_MASTER_NAME:\tmail.example.com\nroot:\talice\n"
+        );
+        assert_eq!(
+            host.type_in("alice", "newaliases; echo $?"),
+            "postalias: fatal: open /etc/aliases.db: Permission denied\n1\n"
+        );
+        assert_eq!(
+            out("postalias regexp:/etc/aliases; echo $?"),
+            "postalias: fatal: unsupported dictionary type: regexp does not support bulk-mode creation.\n1\n"
+        );
+        assert_eq!(out("postalias -d root /etc/aliases; echo $?"), "0\n");
+        assert_eq!(out("postalias -q root hash:/etc/aliases; echo $?"), "1\n");
+    }
+
+    #[test]
+    fn tables_refuse_what_they_cannot_do() {
+        let host = Machine::new("mail.example.com");
+        for (line, want) in [
+            ("postmap -d x static:y", "postmap: fatal: table static:y: delete operation is not supported\n"),
+            (
+                "postmap -d x texthash:/etc/aliases",
+                "postmap: fatal: texthash:/etc/aliases map requires O_RDONLY access mode\n",
+            ),
+            ("postmap -s static:x", "postmap: fatal: table static:x: sequence operation is not supported\n"),
+            ("postmap -q a fail:x", "postmap: fatal: table fail:x: query error: Application error\n"),
+            (
+                "postmap lmdb:/etc/aliases",
+                "postmap: fatal: unsupported dictionary type: lmdb. Is the postfix-lmdb package installed?\n",
+            ),
+            (
+                "postmap -Z",
+                "postmap: invalid option -- 'Z'\npostmap: fatal: usage: postmap [-bfFhimnNoprsuUvw] [-c config_dir] [-d key] [-q key] [map_type:]file...\n",
+            ),
+        ] {
+            let out = host
+                .type_in("root", line)
+                .lines()
+                .filter(|l| !l.contains("key: value"))
+                .map(|l| format!("{l}\n"))
+                .collect::<String>();
+            assert_eq!(out, want, "{line}");
+        }
+    }
 
     #[test]
     fn options_as_getopt_reads_them() {

@@ -20,7 +20,7 @@ pub mod dict;
 pub mod error;
 pub mod flush;
 pub mod ipc;
-// pub mod local;
+pub mod local;
 pub mod master;
 pub mod mkmap;
 pub mod msg;
@@ -41,6 +41,8 @@ pub mod server;
 pub mod showq;
 pub mod smtp;
 pub mod smtpd;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod trivial_rewrite;
 
 use crate::world::base;
@@ -53,7 +55,7 @@ use config::{Config, ConfigError, HostFacts};
 use std::rc::Rc;
 
 /// The programs: name, where it is installed, whether it has the rights of group postdrop, what runs.
-pub const PROGRAMS: [(&str, &[&str], bool, Program); 21] = [
+pub const PROGRAMS: [(&str, &[&str], bool, Program); 22] = [
     ("postfix", &["/usr/sbin/postfix"], false, |p| Box::pin(postfix::main(p))),
     ("postconf", &["/usr/sbin/postconf"], false, |p| Box::pin(postconf::main(p))),
     ("postalias", &["/usr/sbin/postalias"], false, |p| Box::pin(postalias::main(p))),
@@ -72,7 +74,7 @@ pub const PROGRAMS: [(&str, &[&str], bool, Program); 21] = [
     ("bounce", &["/usr/lib/postfix/sbin/bounce"], false, |p| Box::pin(bounce::main(p))),
     ("smtpd", &["/usr/lib/postfix/sbin/smtpd"], false, |p| Box::pin(smtpd::main(p))),
     ("smtp", &["/usr/lib/postfix/sbin/smtp"], false, |p| Box::pin(smtp::main(p))),
-    // ("local", &["/usr/lib/postfix/sbin/local"], false, |p| Box::pin(local::main(p))),
+    ("local", &["/usr/lib/postfix/sbin/local"], false, |p| Box::pin(local::main(p))),
     ("error", &["/usr/lib/postfix/sbin/error"], false, |p| Box::pin(error::main(p))),
     ("discard", &["/usr/lib/postfix/sbin/discard"], false, |p| Box::pin(error::discard(p))),
     ("showq", &["/usr/lib/postfix/sbin/showq"], false, |p| Box::pin(showq::main(p))),

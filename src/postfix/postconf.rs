@@ -107,7 +107,8 @@ async fn run(p: &Process, options: &Options) -> Done {
         warn(p, &warnings).await;
         return Ok(());
     }
-    let shown = Shown::read(p, &main_cf, &master_cf, &options.overrides, options.has('d'), on_services.is_some())?;
+    let shown =
+        Shown::read(p, &main_cf, &master_cf, &options.overrides, options.has('d'), on_services.is_some())?;
     warn(p, &shown.before).await;
     let look = Look {
         fold: options.has('f'),
@@ -230,4 +231,41 @@ fn parse(args: &[Rc<str>]) -> Result<Options, Bad> {
 /// The configuration a program without a main.cf would have.
 fn defaults(config: &Config) -> Config {
     config.without_settings("/etc/postfix/main.cf")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::postfix::testing::Machine;
+
+    #[test]
+    fn as_the_real_postconf() {
+        Machine::new("mail.example.com").replay(include_str!("postconf/recorded.txt"));
+    }
+
+    #[test]
+    fn the_stock_host() {
+        let host = Machine::new("lpic2-study-1");
+        let out = |line: &str| host.type_in("root", line);
+        assert_eq!(out("postconf mydomain"), "mydomain = localdomain\n");
+        assert_eq!(out("postconf -h myhostname"), "lpic2-study-1.localdomain\n");
+        assert_eq!(
+            out("postconf -M smtp/inet"),
+            "smtp       inet  n       -       n       -       -       smtpd\n"
+        );
+        assert_eq!(out("postconf -P"), "relay/unix/syslog_name = postfix/$service_name\n");
+        assert_eq!(
+            host.type_in("alice", "postconf -e 'relayhost ='; echo $?"),
+            "postconf: fatal: open /etc/postfix/main.cf.tmp: Permission denied\n1\n"
+        );
+        assert_eq!(out("postconf -n nosuch"), "postconf: warning: nosuch: unknown parameter\n");
+        assert_eq!(out("postconf -dn; echo $?"), "postconf: fatal: specify one of -d -n\n1\n");
+    }
+
+    /// The stock host of the recording listed 941 parameters.
+    #[test]
+    fn all_parameters_are_there() {
+        let host = Machine::new("mail.example.com");
+        assert_eq!(host.type_in("root", "postconf -d").lines().count(), 941);
+        assert_eq!(host.type_in("root", "postconf").lines().count(), 941);
+    }
 }

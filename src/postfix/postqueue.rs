@@ -91,7 +91,7 @@ fn as_table(list: &[Listed]) -> String {
             // A reason is told once for all recipients in a row that share it.
             if !reason.is_empty() && (n == 0 || reason != last) {
                 let reason = format!("({reason})");
-                let _ = writeln!(out, "{reason:>77}");
+                let _ = writeln!(out, "{reason:>78}");
             }
             last = reason;
             let _ = writeln!(out, "{:41}{}", "", address::quote(recipient));

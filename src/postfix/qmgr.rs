@@ -204,8 +204,12 @@ impl Qmgr {
 
     /// Retired: what has begun is brought to its end, the rest is left for the next one.
     async fn finish_deliveries(&self) {
-        while !self.active.borrow().is_empty() && self.sites.busy() {
-            self.daemon.p.sleep(crate::world::HOP).await;
+        const LOOK: Duration = Duration::from_millis(50);
+        for _ in 0..100 {
+            if self.active.borrow().is_empty() || !self.sites.busy() {
+                return;
+            }
+            self.daemon.p.idle(LOOK).await;
         }
     }
 

@@ -90,13 +90,14 @@ pub fn to_lf(text: &[u8]) -> Vec<u8> {
 const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// A date as a header has it (RFC 5322, section 3.3): `Tue, 24 Nov 2026 03:28:18 +0000`.
+/// A date as a header has it (RFC 5322, section 3.3): `Tue, 24 Nov 2026 03:28:18 +0000`. The day of
+/// the month takes two places, as Postfix writes it.
 pub fn date(unix: u64) -> String {
     let (day, c) = civil(unix);
     let mut out = String::with_capacity(40);
     let _ = write!(
         out,
-        "{day}, {} {} {} {:02}:{:02}:{:02} +0000",
+        "{day}, {:>2} {} {} {:02}:{:02}:{:02} +0000",
         c.day(),
         month(&c),
         c.year(),
@@ -137,7 +138,7 @@ mod tests {
     #[test]
     fn dates_are_written_as_mail_and_ctime_write_them() {
         assert_eq!(date(1_795_490_898), "Tue, 24 Nov 2026 03:28:18 +0000");
-        assert_eq!(date_with_zone(1_609_771_500), "Mon, 4 Jan 2021 14:45:00 +0000 (UTC)");
+        assert_eq!(date_with_zone(1_609_771_500), "Mon,  4 Jan 2021 14:45:00 +0000 (UTC)");
         assert_eq!(ctime(1_609_771_500), "Mon Jan  4 14:45:00 2021");
     }
 

@@ -182,6 +182,13 @@ impl Host {
     }
 }
 
+impl Host {
+    /// Ends a program from outside the world, as a person does who closes its terminal.
+    pub fn end(&self, child: &Child) {
+        child.0.finish(128 + Signal::Hup.number());
+    }
+}
+
 fn new_process(host: &Host, name: Rc<str>, mut inner: Inner) -> Process {
     let named = ProcessName { host: host.name().clone(), program: name, pid: inner.pid };
     inner.trace_id = host.world().trace_mut().name_process(named);

@@ -28,6 +28,8 @@ enum What {
     Reader(Reader),
     Writer(Writer),
     Stream(Stream),
+    /// A text to be read, such as a here-document.
+    Text(RefCell<Bytes>),
     /// Whoever looks on from outside the world.
     Sink(Rc<RefCell<Vec<u8>>>),
 }
@@ -64,6 +66,12 @@ impl Open {
     pub fn sink(host: &Host) -> (Rc<Open>, Rc<RefCell<Vec<u8>>>) {
         let seen = Rc::new(RefCell::new(Vec::new()));
         (Rc::new(Open { host: host.clone(), what: What::Sink(seen.clone()), path: "terminal".into() }), seen)
+    }
+
+    /// A text as an open file, to be read once.
+    pub fn text(host: &Host, text: impl Into<Bytes>) -> Rc<Open> {
+        let what = What::Text(RefCell::new(text.into()));
+        Rc::new(Open { host: host.clone(), what, path: "text".into() })
     }
 
     /// `/dev/null`, for programs that are started without input.
@@ -121,6 +129,11 @@ impl Open {
             What::Device(Device::Random | Device::Urandom) => {
                 Ok((0..max.min(65536)).map(|_| self.host.random(256) as u8).collect())
             }
+            What::Text(text) => {
+                let mut text = text.borrow_mut();
+                let n = text.len().min(max);
+                Ok(text.split_to(n))
+            }
             What::Reader(r) => {
                 let mut got = r.read().await?;
                 if got.len() > max {
@@ -167,6 +180,10 @@ impl Open {
     pub fn unread(&self, bytes: Bytes) {
         match &self.what {
             What::File { offset, .. } => offset.set(offset.get().saturating_sub(bytes.len() as u64)),
+            What::Text(text) => {
+                let mut text = text.borrow_mut();
+                *text = [bytes, text.clone()].concat().into();
+            }
             What::Reader(r) => r.unread(bytes),
             What::Stream(s) => s.unread(bytes),
             What::Device(_) | What::Writer(_) | What::Sink(_) => {}
@@ -180,7 +197,7 @@ impl Open {
     pub async fn write(&self, bytes: impl Into<Bytes>) -> Sys<()> {
         let bytes = bytes.into();
         match &self.what {
-            What::File { write: false, .. } | What::Reader(_) => Err(Errno::EBADF),
+            What::File { write: false, .. } | What::Reader(_) | What::Text(_) => Err(Errno::EBADF),
             What::File { .. } => self.write_file(&bytes),
             What::Device(Device::Full) => Err(Errno::ENOSPC),
             What::Device(_) => Ok(()),

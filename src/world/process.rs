@@ -125,6 +125,11 @@ impl Process {
         self.0.argv.borrow().iter().skip(1).cloned().collect()
     }
 
+    /// Takes another argument vector, as a shell does for a command it runs in itself; gives the old one.
+    pub fn set_argv(&self, argv: Rc<[Rc<str>]>) -> Rc<[Rc<str>]> {
+        self.0.argv.replace(argv)
+    }
+
     /// With whose rights it acts.
     pub fn cred(&self) -> Ref<'_, Cred> {
         self.0.cred.borrow()
@@ -225,6 +230,11 @@ impl Process {
             None => self.0.fds.borrow_mut().remove(&fd),
         };
         drop(old);
+    }
+
+    /// Replaces all open descriptors; gives the old ones.
+    pub fn set_fds(&self, fds: BTreeMap<i32, Rc<Open>>) -> BTreeMap<i32, Rc<Open>> {
+        self.0.fds.replace(fds)
     }
 
     /// All open descriptors.

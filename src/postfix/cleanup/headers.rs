@@ -11,7 +11,7 @@ use bytes::Bytes;
 use std::rc::Rc;
 
 /// Headers with addresses that cleanup completes; the second says that they name recipients.
-const ADDRESS_HEADERS: [&str; 17] = [
+const ADDRESS_HEADERS: [&str; 18] = [
     "apparently-to",
     "cc",
     "disposition-notification-to",
@@ -25,6 +25,7 @@ const ADDRESS_HEADERS: [&str; 17] = [
     "resent-reply-to",
     "resent-sender",
     "resent-to",
+    "return-path",
     "return-receipt-to",
     "sender",
     "to",
@@ -88,7 +89,10 @@ impl<'s> Pass<'s> {
         if self.drop.iter().any(|d| **d == *name) {
             return;
         }
-        let value = || String::from_utf8_lossy(&header[name.len() + 1..]).trim().to_owned();
+        let value = || {
+            let text = String::from_utf8_lossy(&header[name.len()..]);
+            text.trim_start().trim_start_matches(':').trim().to_owned()
+        };
         match &*name {
             "received" => self.received += 1,
             "message-id" => self.message_id = Some(value()),
@@ -101,7 +105,12 @@ impl<'s> Pass<'s> {
             _ => {}
         }
         self.has.resent |= name.starts_with("resent-");
-        self.headers.push(header.to_vec());
+        let mut header = header.to_vec();
+        // Blanks before the colon go (RFC 5322, section 4.5.8).
+        if let Some(colon) = memchr::memchr(b':', &header) {
+            header.drain(name.len()..colon);
+        }
+        self.headers.push(header);
     }
 
     /// Completes the addresses of a local message's headers.
@@ -143,9 +152,10 @@ impl<'s> Pass<'s> {
         if !(if resent { self.has.resent_date } else { self.has.date }) {
             self.push(format!("{prefix}Date: {}\n", message::date_with_zone(now.unix())));
         }
-        if !(if resent { self.has.resent_from } else { self.has.from }) && !from.is_empty() {
-            let quoted = address::quote(from);
-            let line = match self.submission.full_name.as_deref().filter(|n| !n.is_empty()) {
+        if !(if resent { self.has.resent_from } else { self.has.from }) {
+            let quoted = if from.is_empty() { "MAILER-DAEMON".to_owned() } else { address::quote(from) };
+            let name = self.submission.full_name.as_deref();
+            let line = match name.filter(|n| !n.is_empty() && !from.is_empty()) {
                 Some(name) => format!("{prefix}From: {} <{quoted}>\n", address::quote_phrase(name)),
                 None => format!("{prefix}From: {quoted}\n"),
             };

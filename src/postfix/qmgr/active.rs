@@ -90,9 +90,9 @@ pub async fn deliver(qmgr: Rc<Qmgr>, message: Rc<Message>) {
     let batches = qmgr.sort(&message).await;
     let open = Rc::new(Open { left: Cell::new(batches.len()), waiting: RefCell::default() });
     let mut batches = batches.into_iter();
-    let last = batches.next_back();
+    let first = batches.next();
     for batch in batches {
-        // Each destination at its own pace.
+        // Each destination at its own pace; the first begins here and now.
         let (qmgr, message, open) = (qmgr.clone(), message.clone(), open.clone());
         let p = qmgr.daemon.p.clone();
         p.task(async move {
@@ -100,7 +100,7 @@ pub async fn deliver(qmgr: Rc<Qmgr>, message: Rc<Message>) {
             open.done(&qmgr);
         });
     }
-    if let Some(batch) = last {
+    if let Some(batch) = first {
         qmgr.deliver_batch(&message, batch).await;
         open.done(&qmgr);
     }

@@ -129,8 +129,14 @@ impl Checks {
     }
 
     /// May mail go to this recipient?
-    pub async fn rcpt(&self, s: &Session<'_>, t: &Transaction, address: &Rc<str>) -> Result<(), Reject> {
-        let to = Asked { session: s, transaction: Some(t), recipient: Some(address) };
+    pub async fn rcpt(
+        &self,
+        s: &Session<'_>,
+        t: &Transaction,
+        original: &Rc<str>,
+        address: &Rc<str>,
+    ) -> Result<(), Reject> {
+        let to = Asked { session: s, transaction: Some(t), recipient: Some(original), complete: Some(address) };
         let sender_exists = !self.reject_unlisted_sender || t.sender.is_empty();
         if !sender_exists {
             self.unlisted_sender(&to).await?;
@@ -142,16 +148,16 @@ impl Checks {
         }
         if self.reject_unlisted_recipient {
             let resolved = to.resolve(address).await;
-            self.listed(&to, address, &resolved, "smtpd_reject_unlisted_recipient", Role::Recipient)?;
+            self.listed(&to, original, &resolved, "smtpd_reject_unlisted_recipient", Role::Recipient)?;
         }
         Ok(())
     }
 
     /// May this address be asked for?
-    pub async fn vrfy(&self, s: &Session<'_>, address: &Rc<str>) -> Result<(), Reject> {
-        let to = Asked { session: s, transaction: None, recipient: Some(address) };
+    pub async fn vrfy(&self, s: &Session<'_>, original: &Rc<str>, address: &Rc<str>) -> Result<(), Reject> {
+        let to = Asked { session: s, transaction: None, recipient: Some(original), complete: Some(address) };
         let resolved = to.resolve(address).await;
-        self.listed(&to, address, &resolved, "smtpd_reject_unlisted_recipient", Role::Recipient)
+        self.listed(&to, original, &resolved, "smtpd_reject_unlisted_recipient", Role::Recipient)
     }
 
     /// May the message begin?
@@ -173,7 +179,7 @@ impl Checks {
         if list.words.is_empty() {
             return Ok(());
         }
-        match self.evaluate(list, &Asked { session: s, transaction: t, recipient: None }).await {
+        match self.evaluate(list, &Asked { session: s, transaction: t, recipient: None, complete: None }).await {
             Verdict::Reject(reject) => Err(reject),
             Verdict::Dunno | Verdict::Permit => Ok(()),
         }
@@ -269,8 +275,10 @@ impl Checks {
 
     /// Is the recipient here, or in a domain that is relayed?
     async fn destination(&self, word: &str, to: &Asked<'_>) -> (Verdict, String) {
-        let Some(recipient) = to.recipient else { return (Verdict::Dunno, String::new()) };
-        let resolved = to.resolve(recipient).await;
+        let (Some(recipient), Some(complete)) = (to.recipient, to.complete) else {
+            return (Verdict::Dunno, String::new());
+        };
+        let resolved = to.resolve(complete).await;
         let ours = resolved.class != AddressClass::Default && !resolved.routed;
         let domain = address::domain(recipient).unwrap_or(&self.myhostname);
         let compared = if ours {
@@ -296,8 +304,10 @@ impl Checks {
     }
 
     async fn unlisted_recipient(&self, to: &Asked<'_>, word: &str) -> (Verdict, String) {
-        let Some(recipient) = to.recipient else { return (Verdict::Dunno, String::new()) };
-        let resolved = to.resolve(recipient).await;
+        let (Some(recipient), Some(complete)) = (to.recipient, to.complete) else {
+            return (Verdict::Dunno, String::new());
+        };
+        let resolved = to.resolve(complete).await;
         match self.listed(to, recipient, &resolved, word, Role::Recipient) {
             Ok(()) => (Verdict::Dunno, format!("{recipient} may exist")),
             Err(reject) => (Verdict::Reject(reject), format!("{recipient} does not exist")),
@@ -559,7 +569,10 @@ impl Table {
 struct Asked<'a> {
     session: &'a Session<'a>,
     transaction: Option<&'a Transaction>,
+    /// The recipient as it was given.
     recipient: Option<&'a Rc<str>>,
+    /// The recipient with its domain.
+    complete: Option<&'a Rc<str>>,
 }
 
 impl Asked<'_> {

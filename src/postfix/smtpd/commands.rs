@@ -35,7 +35,11 @@ impl Session<'_> {
                 self.success(Verb::Quit, "221 2.0.0 Bye");
                 Next::Close
             }
-            "" => self.fault(Verb::Unknown, "500 5.5.2 Error: bad syntax"),
+            "" => {
+                self.reply("500 5.5.2 Error: bad syntax");
+                self.errors += 1;
+                Next::Command
+            }
             _ => self.unknown(&verb, &text),
         }
     }
@@ -190,7 +194,7 @@ impl Session<'_> {
         if t.recipients.len() >= self.settings.recipient_limit {
             return self.fault(Verb::Rcpt, "452 4.5.3 Error: too many recipients");
         }
-        if let Err(reject) = self.checks.rcpt(self, t, &recipient.address).await {
+        if let Err(reject) = self.checks.rcpt(self, t, &recipient.original, &recipient.address).await {
             let to = address::quote(&recipient.original);
             return self.refuse(Verb::Rcpt, "RCPT", Some(&to), &reject);
         }
@@ -258,7 +262,7 @@ impl Session<'_> {
         };
         let original: Rc<str> = original.into();
         let address = self.rewriter.rewrite(&self.daemon.p, self.context, &original).await;
-        match self.checks.vrfy(self, &address).await {
+        match self.checks.vrfy(self, &original, &address).await {
             Ok(()) => {
                 let reply = format!("252 2.0.0 {argument}");
                 self.success(Verb::Vrfy, &reply)

@@ -272,7 +272,7 @@ pub(super) fn unescaped(text: &[u8]) -> (Vec<u8>, bool) {
 }
 
 /// As [`unescaped`], as text.
-pub(super) fn unescape(text: &str) -> String {
+pub fn unescape(text: &str) -> String {
     String::from_utf8_lossy(&unescaped(text.as_bytes()).0).into_owned()
 }
 
