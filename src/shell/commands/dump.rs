@@ -148,7 +148,8 @@ fn visible_text(row: &[u8]) -> String {
 
 /// hexdump(1)
 pub async fn hexdump(p: Process) -> i32 {
-    const OPTIONS: Options = Options { usage: "[options] <file>...", short: "Cn:s:v", absent: "bcdoxefL", ..NONE };
+    const OPTIONS: Options =
+        Options { usage: "[options] <file>...", short: "Cn:s:v", absent: "bcdoxefL", ..NONE };
     let mut tool = Tool::new(p);
     let parsed = match OPTIONS.parse(&mut tool).await {
         Ok(parsed) => parsed,
@@ -203,7 +204,8 @@ pub async fn hexdump(p: Process) -> i32 {
 
 /// xxd(1)
 pub async fn xxd(p: Process) -> i32 {
-    const OPTIONS: Options = Options { usage: "[options] [infile]", short: "pr", absent: "abcCdEegilostu", ..NONE };
+    const OPTIONS: Options =
+        Options { usage: "[options] [infile]", short: "pr", absent: "abcCdEegilostu", ..NONE };
     let mut tool = Tool::new(p);
     let parsed = match OPTIONS.parse(&mut tool).await {
         Ok(parsed) => parsed,
@@ -214,7 +216,8 @@ pub async fn xxd(p: Process) -> i32 {
         if !parsed.has('p') {
             return tool.unavailable("-r without -p").await;
         }
-        let digits: Vec<u8> = data.iter().filter_map(|b| char::from(*b).to_digit(16)).map(|d| d as u8).collect();
+        let digits: Vec<u8> =
+            data.iter().filter_map(|b| char::from(*b).to_digit(16)).map(|d| d as u8).collect();
         let octets: Vec<u8> = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
         tool.put(octets).await;
         return tool.done().await;

@@ -88,7 +88,20 @@ pub async fn systemctl(p: Process) -> i32 {
         tool.complain("maillab: name a verb and a unit").await;
         return 1;
     };
-    let known = ["start", "stop", "restart", "reload", "status", "is-active", "enable", "disable", "is-enabled", "try-restart", "reload-or-restart", "daemon-reload"];
+    let known = [
+        "start",
+        "stop",
+        "restart",
+        "reload",
+        "status",
+        "is-active",
+        "enable",
+        "disable",
+        "is-enabled",
+        "try-restart",
+        "reload-or-restart",
+        "daemon-reload",
+    ];
     if !known.contains(&&***verb) {
         tool.p.eprint(format!("Unknown command verb {verb}.\n")).await;
         return 1;
@@ -106,7 +119,9 @@ pub async fn systemctl(p: Process) -> i32 {
                     tool.line("inactive").await;
                     (String::new(), 3)
                 }
-                "enable" | "disable" => (format!("Failed to {verb} unit: Unit file {name}.service does not exist.\n"), 1),
+                "enable" | "disable" => {
+                    (format!("Failed to {verb} unit: Unit file {name}.service does not exist.\n"), 1)
+                }
                 verb => (format!("Failed to {verb} {name}.service: Unit {name}.service not found.\n"), 5),
             };
             tool.flush().await;
@@ -147,10 +162,12 @@ pub async fn systemctl(p: Process) -> i32 {
 }
 
 async fn status(tool: &mut Tool, name: &str, main: Option<Process>) {
-    let what = if name == "postfix" { "Postfix Mail Transport Agent" } else { "Dovecot IMAP/POP3 email server" };
+    let what =
+        if name == "postfix" { "Postfix Mail Transport Agent" } else { "Dovecot IMAP/POP3 email server" };
     let mark = if main.is_some() { '\u{25cf}' } else { '\u{25cb}' };
     tool.line(format!("{mark} {name}.service - {what}")).await;
-    tool.line(format!("     Loaded: loaded (/lib/systemd/system/{name}.service; enabled; preset: enabled)")).await;
+    tool.line(format!("     Loaded: loaded (/lib/systemd/system/{name}.service; enabled; preset: enabled)"))
+        .await;
     match main {
         Some(main) => {
             let since = main.started().strftime("%a %Y-%m-%d %H:%M:%S UTC");
@@ -166,7 +183,11 @@ pub async fn service(p: Process) -> i32 {
     let mut tool = Tool::new(p);
     let args = tool.p.args();
     let [unit, verb, ..] = &args[..] else {
-        tool.p.eprint("Usage: service < option > | --status-all | [ service_name [ command | --full-restart ] ]\n").await;
+        tool.p
+            .eprint(
+                "Usage: service < option > | --status-all | [ service_name [ command | --full-restart ] ]\n",
+            )
+            .await;
         return 1;
     };
     let Some((_, master)) = control(unit) else {
@@ -177,7 +198,8 @@ pub async fn service(p: Process) -> i32 {
     match &**verb {
         "status" => {
             let up = running(&tool.p, master).is_some();
-            let text = if up { format!("{unit} is running.") } else { format!("{unit} is not running ... failed!") };
+            let text =
+                if up { format!("{unit} is running.") } else { format!("{unit} is not running ... failed!") };
             tool.line(text).await;
             tool.status = if up { 0 } else { 3 };
         }
@@ -195,7 +217,11 @@ pub async fn service(p: Process) -> i32 {
             tool.status = i32::from(status != 0);
         }
         _ => {
-            tool.p.eprint(format!("Usage: /etc/init.d/{unit} {{start|stop|restart|reload|force-reload|status}}\n")).await;
+            tool.p
+                .eprint(format!(
+                    "Usage: /etc/init.d/{unit} {{start|stop|restart|reload|force-reload|status}}\n"
+                ))
+                .await;
             tool.status = 1;
         }
     }
@@ -215,8 +241,12 @@ pub async fn packages(p: Process) -> i32 {
     let apt = name.starts_with("apt");
     if tool.p.cred().uid != 0 {
         let text = match apt {
-            true => "E: Could not open lock file /var/lib/dpkg/lock-frontend - open (13: Permission denied)\nE: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), are you root?\n",
-            false => "Error: This command has to be run with superuser privileges (under the root user on most systems).\n",
+            true => {
+                "E: Could not open lock file /var/lib/dpkg/lock-frontend - open (13: Permission denied)\nE: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), are you root?\n"
+            }
+            false => {
+                "Error: This command has to be run with superuser privileges (under the root user on most systems).\n"
+            }
         };
         tool.p.eprint(text).await;
         return if apt { 100 } else { 1 };

@@ -17,17 +17,19 @@ pub enum Token {
 }
 
 const KEYWORDS: &[&str] = &[
-    "BEGIN", "END", "function", "func", "if", "else", "while", "for", "do", "break", "continue", "next", "nextfile",
-    "exit", "return", "delete", "in", "getline", "print", "printf",
+    "BEGIN", "END", "function", "func", "if", "else", "while", "for", "do", "break", "continue", "next",
+    "nextfile", "exit", "return", "delete", "in", "getline", "print", "printf",
 ];
 const BUILTINS: &[&str] = &[
-    "length", "substr", "index", "split", "sub", "gsub", "match", "sprintf", "tolower", "toupper", "sin", "cos",
-    "atan2", "exp", "log", "sqrt", "int", "rand", "srand", "system", "close", "fflush", "systime", "strftime",
+    "length", "substr", "index", "split", "sub", "gsub", "match", "sprintf", "tolower", "toupper", "sin",
+    "cos", "atan2", "exp", "log", "sqrt", "int", "rand", "srand", "system", "close", "fflush", "systime",
+    "strftime",
 ];
 /// Longer ones first.
 const OPS: &[&str] = &[
-    "**=", "&&", "||", "==", "!=", "<=", ">=", "++", "--", "+=", "-=", "*=", "/=", "%=", "^=", "**", "!~", ">>", "{",
-    "}", "(", ")", "[", "]", ";", ",", "+", "-", "*", "/", "%", "^", "!", "<", ">", "|", "?", ":", "~", "$", "=",
+    "**=", "&&", "||", "==", "!=", "<=", ">=", "++", "--", "+=", "-=", "*=", "/=", "%=", "^=", "**", "!~",
+    ">>", "{", "}", "(", ")", "[", "]", ";", ",", "+", "-", "*", "/", "%", "^", "!", "<", ">", "|", "?", ":",
+    "~", "$", "=",
 ];
 
 /// Cuts a program into words, each with its line.
@@ -52,12 +54,14 @@ pub fn words(text: &[u8]) -> Result<Vec<(Token, usize)>, String> {
             }
             b'#' => at += text[at..].iter().take_while(|b| **b != b'\n').count(),
             b'"' => {
-                let (value, used) = quoted(&text[at + 1..], b'"').ok_or_else(|| runaway(&text[at..], line))?;
+                let (value, used) =
+                    quoted(&text[at + 1..], b'"').ok_or_else(|| runaway(&text[at..], line))?;
                 out.push((Token::Text(value), line));
                 at += used + 1;
             }
             b'/' if regex_here(out.last().map(|t| &t.0)) => {
-                let used = pattern(&text[at + 1..]).ok_or(format!("line {line}: regular expression compile failed (missing '/')"))?;
+                let used = pattern(&text[at + 1..])
+                    .ok_or(format!("line {line}: regular expression compile failed (missing '/')"))?;
                 out.push((Token::Regex(text[at + 1..at + 1 + used].to_vec()), line));
                 at += used + 2;
             }
@@ -107,7 +111,13 @@ fn named(name: String, call: bool) -> Token {
 fn regex_here(before: Option<&Token>) -> bool {
     !matches!(
         before,
-        Some(Token::Number(_) | Token::Text(_) | Token::Name(_) | Token::Builtin(_) | Token::Op(")" | "]" | "$" | "++" | "--"))
+        Some(
+            Token::Number(_)
+                | Token::Text(_)
+                | Token::Name(_)
+                | Token::Builtin(_)
+                | Token::Op(")" | "]" | "$" | "++" | "--")
+        )
     )
 }
 

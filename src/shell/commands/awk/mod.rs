@@ -73,7 +73,8 @@ pub async fn main(p: Process) -> i32 {
     for (option, value) in &parsed.given {
         match (option, value) {
             ('F', Some(separator)) => {
-                let separator = if &**separator == "t" { b"\t".to_vec() } else { lex::unescape(separator.as_bytes()) };
+                let separator =
+                    if &**separator == "t" { b"\t".to_vec() } else { lex::unescape(separator.as_bytes()) };
                 machine.set(FS, Value::Text(separator.into()));
             }
             ('v', Some(assignment)) => match assignment.split_once('=').filter(|(name, _)| is_name(name)) {
@@ -142,7 +143,11 @@ fn said(stop: Stop) -> Result<(), String> {
 }
 
 /// Goes over the records of all files; tells whether `exit` ended it.
-async fn main_loop(tool: &mut Tool, machine: &mut Machine<'_>, operands: Vec<Rc<str>>) -> Result<bool, String> {
+async fn main_loop(
+    tool: &mut Tool,
+    machine: &mut Machine<'_>,
+    operands: Vec<Rc<str>>,
+) -> Result<bool, String> {
     let takes_records = machine.program.takes_records;
     let mut any_file = false;
     let mut queue: std::collections::VecDeque<Rc<str>> = operands.into();
@@ -165,7 +170,8 @@ async fn main_loop(tool: &mut Tool, machine: &mut Machine<'_>, operands: Vec<Rc<
                 continue;
             }
         };
-        machine.set(FILENAME, Value::Text(if &*name == "-" { b""[..].into() } else { name.as_bytes().into() }));
+        machine
+            .set(FILENAME, Value::Text(if &*name == "-" { b""[..].into() } else { name.as_bytes().into() }));
         machine.set(FNR, Value::Number(0.0));
         if takes_records {
             while let Some(record) = record(&mut input, machine).await {
@@ -173,7 +179,8 @@ async fn main_loop(tool: &mut Tool, machine: &mut Machine<'_>, operands: Vec<Rc<
             }
         }
         loop {
-            let next = if takes_records { machine.waiting.pop_front() } else { record(&mut input, machine).await };
+            let next =
+                if takes_records { machine.waiting.pop_front() } else { record(&mut input, machine).await };
             let Some(record) = next else { break };
             machine.take(&record);
             let done = machine.rules();

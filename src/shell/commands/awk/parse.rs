@@ -30,7 +30,11 @@ pub enum Expr {
     Cond(Box<Expr>, Box<Expr>, Box<Expr>),
     Or(Box<Expr>, Box<Expr>),
     And(Box<Expr>, Box<Expr>),
-    Match { negate: bool, text: Box<Expr>, pattern: Box<Expr> },
+    Match {
+        negate: bool,
+        text: Box<Expr>,
+        pattern: Box<Expr>,
+    },
     Compare(&'static str, Box<Expr>, Box<Expr>),
     Concat(Box<Expr>, Box<Expr>),
     Sum(u8, Box<Expr>, Box<Expr>),
@@ -100,7 +104,8 @@ pub struct Program {
 
 /// Variables with a meaning, in these places.
 pub const SPECIAL: [&str; 14] = [
-    "NF", "NR", "FNR", "FS", "OFS", "ORS", "RS", "FILENAME", "SUBSEP", "RSTART", "RLENGTH", "CONVFMT", "OFMT", "ENVIRON",
+    "NF", "NR", "FNR", "FS", "OFS", "ORS", "RS", "FILENAME", "SUBSEP", "RSTART", "RLENGTH", "CONVFMT",
+    "OFMT", "ENVIRON",
 ];
 
 type Parsed<T> = Result<T, String>;
@@ -415,8 +420,12 @@ impl Parser {
         self.at += 1;
         self.expect("(")?;
         let ahead = |n: usize| self.words.get(self.at + n).map(|w| &w.0);
-        if let (Some(Token::Name(key)), Some(Token::Keyword("in")), Some(Token::Name(array)), Some(Token::Op(")"))) =
-            (ahead(0), ahead(1), ahead(2), ahead(3))
+        if let (
+            Some(Token::Name(key)),
+            Some(Token::Keyword("in")),
+            Some(Token::Name(array)),
+            Some(Token::Op(")")),
+        ) = (ahead(0), ahead(1), ahead(2), ahead(3))
         {
             let (key, array) = (key.clone(), array.clone());
             self.at += 4;
@@ -486,7 +495,8 @@ impl Parser {
         let old = std::mem::replace(&mut self.no_greater, true);
         let mut args = Vec::new();
         let ended = |p: &Parser| {
-            matches!(p.peek(), Token::Newline | Token::End) || [";", "}", ">", ">>", "|"].iter().any(|op| p.is(op))
+            matches!(p.peek(), Token::Newline | Token::End)
+                || [";", "}", ">", ">>", "|"].iter().any(|op| p.is(op))
         };
         // `print (a, b) > "file"` has its list in parentheses.
         let start = self.at;
@@ -643,7 +653,12 @@ impl Parser {
         let mut left = self.sum()?;
         loop {
             let starts = match self.peek() {
-                Token::Number(_) | Token::Text(_) | Token::Regex(_) | Token::Name(_) | Token::Call(_) | Token::Builtin(_) => true,
+                Token::Number(_)
+                | Token::Text(_)
+                | Token::Regex(_)
+                | Token::Name(_)
+                | Token::Call(_)
+                | Token::Builtin(_) => true,
                 Token::Op(op) => matches!(*op, "$" | "!" | "(" | "-" | "+" | "++" | "--"),
                 _ => false,
             };
@@ -716,11 +731,16 @@ impl Parser {
             Token::Number(n) => Ok(Expr::Number(n)),
             Token::Text(text) => Ok(Expr::Text(text.into())),
             Token::Regex(pattern) => {
-                let regex = Regex::new(&pattern, DIALECT).map_err(|e| format!("regular expression compile failed ({e})"))?;
+                let regex = Regex::new(&pattern, DIALECT)
+                    .map_err(|e| format!("regular expression compile failed ({e})"))?;
                 Ok(Expr::Regex(Rc::new(regex)))
             }
             Token::Op("$") => {
-                let inner = if self.is("++") || self.is("--") || self.is("-") { self.deeper(Parser::unary_step)? } else { self.deeper(Parser::primary)? };
+                let inner = if self.is("++") || self.is("--") || self.is("-") {
+                    self.deeper(Parser::unary_step)?
+                } else {
+                    self.deeper(Parser::primary)?
+                };
                 Ok(Expr::Field(Box::new(inner)))
             }
             Token::Op("++" | "--") => {
@@ -728,7 +748,8 @@ impl Parser {
                 self.unary_step()
             }
             Token::Op("(") => {
-                let (greater, within) = (std::mem::take(&mut self.no_greater), std::mem::take(&mut self.no_in));
+                let (greater, within) =
+                    (std::mem::take(&mut self.no_greater), std::mem::take(&mut self.no_in));
                 let mut list = self.list(")")?;
                 (self.no_greater, self.no_in) = (greater, within);
                 if list.len() > 1 {

@@ -87,7 +87,15 @@ fn trouble<T>(message: impl Into<String>) -> Done<T> {
 impl<'a> Machine<'a> {
     pub fn new(p: &Process, program: &'a Program) -> Machine<'a> {
         let mut globals = vec![Slot::default(); program.globals.len()];
-        for (n, value) in [(FS, " "), (OFS, " "), (ORS, "\n"), (RS, "\n"), (SUBSEP, "\u{1c}"), (CONVFMT, "%.6g"), (OFMT, "%.6g")] {
+        for (n, value) in [
+            (FS, " "),
+            (OFS, " "),
+            (ORS, "\n"),
+            (RS, "\n"),
+            (SUBSEP, "\u{1c}"),
+            (CONVFMT, "%.6g"),
+            (OFMT, "%.6g"),
+        ] {
             globals[n] = Slot::Value(text(value.as_bytes()));
         }
         for n in [NR, FNR, NF, RSTART] {
@@ -590,7 +598,11 @@ impl<'a> Machine<'a> {
                 if *old_is_value { old.into() } else { (old + by).into() }
             }
             Expr::Cond(condition, then, other) => {
-                if self.eval(condition)?.truth() { self.eval(then)? } else { self.eval(other)? }
+                if self.eval(condition)?.truth() {
+                    self.eval(then)?
+                } else {
+                    self.eval(other)?
+                }
             }
             Expr::Or(a, b) => (self.eval(a)?.truth() || self.eval(b)?.truth()).into(),
             Expr::And(a, b) => (self.eval(a)?.truth() && self.eval(b)?.truth()).into(),
@@ -609,15 +621,16 @@ impl<'a> Machine<'a> {
                 } else {
                     Some(self.as_text(&a).cmp(&self.as_text(&b)))
                 };
-                order.map_or(*op == "!=", |order| match *op {
-                    "<" => order.is_lt(),
-                    "<=" => order.is_le(),
-                    ">" => order.is_gt(),
-                    ">=" => order.is_ge(),
-                    "==" => order.is_eq(),
-                    _ => order.is_ne(),
-                })
-                .into()
+                order
+                    .map_or(*op == "!=", |order| match *op {
+                        "<" => order.is_lt(),
+                        "<=" => order.is_le(),
+                        ">" => order.is_gt(),
+                        ">=" => order.is_ge(),
+                        "==" => order.is_eq(),
+                        _ => order.is_ne(),
+                    })
+                    .into()
             }
             Expr::Concat(a, b) => {
                 let a = self.eval(a)?;
@@ -647,7 +660,8 @@ impl<'a> Machine<'a> {
                 let name = String::from_utf8_lossy(&self.as_text(&name)).into_owned();
                 if !self.readers.contains_key(&name) {
                     let Ok(content) = self.p.read_file(&name) else { return Ok(Value::Number(-1.0)) };
-                    let lines = crate::shell::commands::text::lines(&content).map(Bytes::copy_from_slice).collect();
+                    let lines =
+                        crate::shell::commands::text::lines(&content).map(Bytes::copy_from_slice).collect();
                     self.readers.insert(name.clone(), lines);
                 }
                 self.readers.get_mut(&name).and_then(VecDeque::pop_front)
@@ -741,9 +755,14 @@ impl<'a> Machine<'a> {
             "substr" => {
                 let text = self.arg_text(args, 0)?;
                 let from = self.arg(args, 1)?.number().round();
-                let to = if args.len() > 2 { from + self.arg(args, 2)?.number().round() } else { f64::INFINITY };
+                let to =
+                    if args.len() > 2 { from + self.arg(args, 2)?.number().round() } else { f64::INFINITY };
                 let (from, to) = (from.max(1.0), to.min(text.len() as f64 + 1.0));
-                Ok(if to > from { Value::Text(text[from as usize - 1..to as usize - 1].into()) } else { self::text(b"") })
+                Ok(if to > from {
+                    Value::Text(text[from as usize - 1..to as usize - 1].into())
+                } else {
+                    self::text(b"")
+                })
             }
             "index" => {
                 let (text, part) = (self.arg_text(args, 0)?, self.arg_text(args, 1)?);
@@ -782,7 +801,11 @@ impl<'a> Machine<'a> {
             "systime" => number(self.p.now().unix() as f64),
             "strftime" => {
                 let format = if args.is_empty() { Rc::from(&b"%c"[..]) } else { self.arg_text(args, 0)? };
-                let seconds = if args.len() > 1 { self.arg(args, 1)?.number().clamp(0.0, 8e9) as u64 } else { self.p.now().unix() };
+                let seconds = if args.len() > 1 {
+                    self.arg(args, 1)?.number().clamp(0.0, 8e9) as u64
+                } else {
+                    self.p.now().unix()
+                };
                 let time = crate::world::clock::Time::from_unix(seconds);
                 let shown = crate::shell::commands::date::format(time, &String::from_utf8_lossy(&format));
                 Ok(self::text(shown.as_bytes()))

@@ -82,7 +82,13 @@ impl Value {
             Value::Nothing => false,
             Value::Number(n) => *n != 0.0,
             Value::Text(t) => !t.is_empty(),
-            Value::Input(t) => if looks_numeric(t) { number_of(t) != 0.0 } else { !t.is_empty() },
+            Value::Input(t) => {
+                if looks_numeric(t) {
+                    number_of(t) != 0.0
+                } else {
+                    !t.is_empty()
+                }
+            }
         }
     }
 
