@@ -68,7 +68,11 @@ pub async fn main(p: Process) -> i32 {
             tool.complain(format!("{}: input file is output file", shown(&name))).await;
             continue;
         }
-        let error = if plain { copy(&mut tool, &mut input).await } else { dress(&mut tool, &mut input, &style, &mut at).await };
+        let error = if plain {
+            copy(&mut tool, &mut input).await
+        } else {
+            dress(&mut tool, &mut input, &style, &mut at).await
+        };
         if let Err(e) = error {
             tool.complain(format!("{}: {e}", shown(&name))).await;
         }

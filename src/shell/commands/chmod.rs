@@ -147,7 +147,10 @@ pub async fn chmod(p: Process) -> i32 {
     // A mode that takes bits away looks like an option.
     let args: Vec<Rc<str>> = tool.p.args();
     let mode_at = args.iter().position(|a| {
-        a.starts_with('-') && a.len() > 1 && a[1..].chars().all(|c| "rwxXstugoa,+-=".contains(c)) && !a.starts_with("--")
+        a.starts_with('-')
+            && a.len() > 1
+            && a[1..].chars().all(|c| "rwxXstugoa,+-=".contains(c))
+            && !a.starts_with("--")
     });
     let (mut args, minus) = (args, mode_at);
     let minus = minus.map(|at| args.remove(at));
@@ -201,7 +204,13 @@ pub async fn chmod(p: Process) -> i32 {
             let text = if mode == stat.mode {
                 format!("mode of {} retained as {mode:04o} ({})", quoted(&path), &new[1..])
             } else {
-                format!("mode of {} changed from {:04o} ({}) to {mode:04o} ({})", quoted(&path), stat.mode, &old[1..], &new[1..])
+                format!(
+                    "mode of {} changed from {:04o} ({}) to {mode:04o} ({})",
+                    quoted(&path),
+                    stat.mode,
+                    &old[1..],
+                    &new[1..]
+                )
             };
             tool.line(text).await;
         }
@@ -233,7 +242,9 @@ pub async fn chown(p: Process) -> i32 {
                 let host = p.host();
                 host.users().getpwnam(&host.fs(), user).map(|u| u.gid)
             }
-            Some(name) => Some(names::gid_of(p, name).ok_or_else(|| format!("invalid group: {}", quoted(text)))?),
+            Some(name) => {
+                Some(names::gid_of(p, name).ok_or_else(|| format!("invalid group: {}", quoted(text)))?)
+            }
         };
         Ok((uid, gid))
     })

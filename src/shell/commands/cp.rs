@@ -121,7 +121,13 @@ pub(super) async fn destination(
 }
 
 /// Copies a file or a tree.
-pub(super) async fn copy(tool: &mut Tool, source: &str, target: &str, wish: Wish, answers: &mut Option<Input>) {
+pub(super) async fn copy(
+    tool: &mut Tool,
+    source: &str,
+    target: &str,
+    wish: Wish,
+    answers: &mut Option<Input>,
+) {
     let top = match tool.p.stat(source, !wish.links) {
         Ok(stat) => stat,
         Err(e) => {
@@ -156,7 +162,11 @@ pub(super) async fn copy(tool: &mut Tool, source: &str, target: &str, wish: Wish
         }
         match tool.p.stat(&to, true) {
             Ok(there) if !there.is_dir() => {
-                let text = format!("cannot overwrite non-directory {} with directory {}", quoted(&to), quoted(&from));
+                let text = format!(
+                    "cannot overwrite non-directory {} with directory {}",
+                    quoted(&to),
+                    quoted(&from)
+                );
                 tool.complain(text).await;
                 continue;
             }
@@ -326,7 +336,16 @@ pub async fn install(p: Process) -> i32 {
     let Some((sources, to, into)) = destination(&mut tool, &parsed).await else { return 1 };
     for source in sources {
         let target = if into { join(&to, base(&source)) } else { to.clone() };
-        let wish = Wish { recursive: false, links: false, preserve: parsed.has('p'), force: true, verbose: parsed.has('v'), update: false, no_clobber: false, ask: false };
+        let wish = Wish {
+            recursive: false,
+            links: false,
+            preserve: parsed.has('p'),
+            force: true,
+            verbose: parsed.has('v'),
+            update: false,
+            no_clobber: false,
+            ask: false,
+        };
         let before = tool.status;
         tool.status = 0;
         copy(&mut tool, &source, &target, wish, &mut None).await;

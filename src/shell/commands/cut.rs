@@ -122,15 +122,29 @@ fn ranges(list: &str, fields: bool) -> Result<Vec<(usize, usize)>, String> {
     for item in list.split([',', ' ', '\t']) {
         let number = |text: &str| -> Result<usize, String> {
             let n = text.parse().map_err(|_| {
-                if fields { format!("invalid field value {}", quoted(text)) } else { format!("invalid byte/character position {}", quoted(text)) }
+                if fields {
+                    format!("invalid field value {}", quoted(text))
+                } else {
+                    format!("invalid byte/character position {}", quoted(text))
+                }
             })?;
             if n == 0 {
-                return Err(if fields { "fields are numbered from 1".into() } else { "byte/character positions are numbered from 1".into() });
+                return Err(if fields {
+                    "fields are numbered from 1".into()
+                } else {
+                    "byte/character positions are numbered from 1".into()
+                });
             }
             Ok(n)
         };
         let range = match item.split_once('-') {
-            None if item.is_empty() => return Err(if fields { "fields are numbered from 1".into() } else { "byte/character positions are numbered from 1".into() }),
+            None if item.is_empty() => {
+                return Err(if fields {
+                    "fields are numbered from 1".into()
+                } else {
+                    "byte/character positions are numbered from 1".into()
+                });
+            }
             None => (number(item)?, number(item)?),
             Some(("", "")) => return Err("invalid range with no endpoint: -".into()),
             Some(("", to)) => (1, number(to)?),

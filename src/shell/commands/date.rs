@@ -147,11 +147,23 @@ pub fn read(text: &str, now: Time) -> Option<Time> {
     if let Some(time) = relative(text, now) {
         return Some(time);
     }
-    let plain = text.trim_end_matches('Z').trim_end_matches(" UTC").trim_end_matches("+00:00").trim_end_matches(" +0000");
+    let plain = text
+        .trim_end_matches('Z')
+        .trim_end_matches(" UTC")
+        .trim_end_matches("+00:00")
+        .trim_end_matches(" +0000");
     let formats = [
-        "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%b %d %Y %H:%M:%S",
-        "%b %d %Y %H:%M", "%d %b %Y %H:%M:%S", "%d %b %Y %H:%M", "%a, %d %b %Y %H:%M:%S",
-        "%a %b %d %H:%M:%S %Y", "%Y%m%d %H:%M",
+        "%Y-%m-%d %H:%M:%S",
+        "%Y-%m-%dT%H:%M:%S",
+        "%Y-%m-%d %H:%M",
+        "%Y-%m-%dT%H:%M",
+        "%b %d %Y %H:%M:%S",
+        "%b %d %Y %H:%M",
+        "%d %b %Y %H:%M:%S",
+        "%d %b %Y %H:%M",
+        "%a, %d %b %Y %H:%M:%S",
+        "%a %b %d %H:%M:%S %Y",
+        "%Y%m%d %H:%M",
     ];
     for format in formats {
         if let Ok(time) = jiff::civil::DateTime::strptime(format, plain) {

@@ -160,12 +160,14 @@ pub async fn diff(p: Process) -> i32 {
         if parsed.has('w') {
             line.retain(|b| !matches!(b, b' ' | b'\t' | b'\r'));
         } else if parsed.has('b') {
-            let text: Vec<&[u8]> = line.split(|b| matches!(b, b' ' | b'\t' | b'\n')).filter(|w| !w.is_empty()).collect();
+            let text: Vec<&[u8]> =
+                line.split(|b| matches!(b, b' ' | b'\t' | b'\n')).filter(|w| !w.is_empty()).collect();
             line = text.join(&b' ');
         }
         line
     };
-    let keys: (Vec<_>, Vec<_>) = (left.iter().map(|l| key(l)).collect(), right.iter().map(|l| key(l)).collect());
+    let keys: (Vec<_>, Vec<_>) =
+        (left.iter().map(|l| key(l)).collect(), right.iter().map(|l| key(l)).collect());
     if keys.0 == keys.1 {
         if parsed.has('s') {
             tool.line(format!("Files {a} and {b} are identical")).await;
@@ -199,7 +201,8 @@ pub async fn diff(p: Process) -> i32 {
     match context {
         None => normal(&ops, &left, &right, &mut out),
         Some(n) => {
-            let labels: Vec<_> = parsed.given.iter().filter(|(o, _)| *o == LABEL).filter_map(|(_, v)| v.clone()).collect();
+            let labels: Vec<_> =
+                parsed.given.iter().filter(|(o, _)| *o == LABEL).filter_map(|(_, v)| v.clone()).collect();
             for (n, (mark, name)) in [("---", &a), ("+++", &b)].into_iter().enumerate() {
                 let head = match labels.get(n) {
                     Some(label) => format!("{mark} {label}\n"),
@@ -227,7 +230,9 @@ fn put(out: &mut Vec<u8>, mark: &str, line: &[u8]) {
 }
 
 fn normal(ops: &[DiffOp], left: &[&[u8]], right: &[&[u8]], out: &mut Vec<u8>) {
-    let span = |start: usize, end: usize| if end - start == 1 { end.to_string() } else { format!("{},{end}", start + 1) };
+    let span = |start: usize, end: usize| {
+        if end - start == 1 { end.to_string() } else { format!("{},{end}", start + 1) }
+    };
     for op in ops {
         let (a, b) = (op.old_range(), op.new_range());
         let head = match op.tag() {

@@ -94,10 +94,22 @@ pub async fn dig(p: Process) -> i32 {
     let question = format!("{name}.");
     if !only_answer {
         let id = tool.p.host().random(65536);
-        tool.put(format!("\n; <<>> DiG 9.18.33-1~deb12u2-Debian <<>> {}\n;; global options: +cmd\n", args.join(" "))).await;
+        tool.put(format!(
+            "\n; <<>> DiG 9.18.33-1~deb12u2-Debian <<>> {}\n;; global options: +cmd\n",
+            args.join(" ")
+        ))
+        .await;
         let flags = format!("qr aa rd ra; QUERY: 1, ANSWER: {}, AUTHORITY: 0, ADDITIONAL: 0", records.len());
-        tool.put(format!(";; Got answer:\n;; ->>HEADER<<- opcode: QUERY, status: {status}, id: {id}\n;; flags: {flags}\n\n")).await;
-        tool.put(format!(";; QUESTION SECTION:\n{}IN\t{}\n\n", columns(&format!(";{question}"), 32), kind.name())).await;
+        tool.put(format!(
+            ";; Got answer:\n;; ->>HEADER<<- opcode: QUERY, status: {status}, id: {id}\n;; flags: {flags}\n\n"
+        ))
+        .await;
+        tool.put(format!(
+            ";; QUESTION SECTION:\n{}IN\t{}\n\n",
+            columns(&format!(";{question}"), 32),
+            kind.name()
+        ))
+        .await;
         if !records.is_empty() {
             tool.line(";; ANSWER SECTION:").await;
         }

@@ -53,8 +53,16 @@ pub async fn df(p: Process) -> i32 {
     } else {
         (size(usage.size), size(usage.used), size(usage.free()))
     };
-    let (part, whole) = if inodes { (usage.inodes, (usage.size / 16384).max(usage.inodes)) } else { (usage.used, usage.size) };
-    let percent = if whole == 0 { "-".to_owned() } else { format!("{}%", (u128::from(part) * 100).div_ceil(u128::from(whole))) };
+    let (part, whole) = if inodes {
+        (usage.inodes, (usage.size / 16384).max(usage.inodes))
+    } else {
+        (usage.used, usage.size)
+    };
+    let percent = if whole == 0 {
+        "-".to_owned()
+    } else {
+        format!("{}%", (u128::from(part) * 100).div_ceil(u128::from(whole)))
+    };
     let headings = match (inodes, human, parsed.has('m'), parsed.has('P')) {
         (true, ..) => ["Inodes", "IUsed", "IFree", "IUse%"],
         (_, true, ..) => ["Size", "Used", "Avail", "Use%"],

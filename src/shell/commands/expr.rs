@@ -79,7 +79,8 @@ impl Expr<'_> {
 
     fn compare(&mut self) -> Value {
         let mut left = self.sum()?;
-        while let Some(op) = self.peek().filter(|w| matches!(*w, "<" | "<=" | "=" | "==" | "!=" | ">=" | ">")) {
+        while let Some(op) = self.peek().filter(|w| matches!(*w, "<" | "<=" | "=" | "==" | "!=" | ">=" | ">"))
+        {
             let op = op.to_owned();
             self.at += 1;
             let right = self.sum()?;
@@ -107,7 +108,9 @@ impl Expr<'_> {
             self.at += 1;
             let right = self.product()?;
             let (a, b) = (number(&left)?, number(&right)?);
-            left = if minus { a.checked_sub(b) } else { a.checked_add(b) }.ok_or("Numerical result out of range")?.to_string();
+            left = if minus { a.checked_sub(b) } else { a.checked_add(b) }
+                .ok_or("Numerical result out of range")?
+                .to_string();
         }
         Ok(left)
     }
@@ -200,7 +203,9 @@ fn find(text: &str, pattern: &str) -> Value {
     let found = regex.captures_at(text.as_bytes(), 0);
     Ok(match (found, regex.groups()) {
         (Some(groups), 0) => groups[0].map_or(0, |(a, b)| b - a).to_string(),
-        (Some(groups), _) => groups[1].map_or(String::new(), |(a, b)| text.get(a..b).unwrap_or_default().to_owned()),
+        (Some(groups), _) => {
+            groups[1].map_or(String::new(), |(a, b)| text.get(a..b).unwrap_or_default().to_owned())
+        }
         (None, 0) => "0".into(),
         (None, _) => String::new(),
     })

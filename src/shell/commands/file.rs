@@ -29,7 +29,8 @@ pub async fn main(p: Process) -> i32 {
         tool.p.eprint(format!("Usage: {} {}\n", tool.name, OPTIONS.usage)).await;
         return 1;
     }
-    let width = if parsed.has('N') { 0 } else { parsed.operands.iter().map(|o| o.len()).max().unwrap_or(0) + 1 };
+    let width =
+        if parsed.has('N') { 0 } else { parsed.operands.iter().map(|o| o.len()).max().unwrap_or(0) + 1 };
     for name in &parsed.operands {
         let what = describe(&tool.p, name, parsed.has('L'));
         if parsed.has('b') {
@@ -57,7 +58,9 @@ fn describe(p: &Process, name: &str, follow: bool) -> String {
         Kind::Directory => "directory".to_owned(),
         Kind::Fifo => "fifo (named pipe)".into(),
         Kind::Socket => "socket".into(),
-        Kind::CharDevice(device) => format!("character special ({}/{})", device.number().0, device.number().1),
+        Kind::CharDevice(device) => {
+            format!("character special ({}/{})", device.number().0, device.number().1)
+        }
         Kind::Symlink => {
             let target = p.host().fs().readlink(stat.ino).map(|t| t.to_string()).unwrap_or_default();
             let broken = if p.exists(name) { "" } else { "broken " };
@@ -87,7 +90,9 @@ fn content_kind(content: &[u8]) -> String {
         };
     };
     let line = content.split(|b| *b == b'\n').next().unwrap_or_default();
-    let starts = |text: &str| content.len() >= text.len() && content[..text.len()].eq_ignore_ascii_case(text.as_bytes());
+    let starts = |text: &str| {
+        content.len() >= text.len() && content[..text.len()].eq_ignore_ascii_case(text.as_bytes())
+    };
     let kind = if let Some(interpreter) = line.strip_prefix(b"#!") {
         let path = String::from_utf8_lossy(interpreter).trim().to_owned();
         let name = path.split_whitespace().next().unwrap_or_default();

@@ -17,7 +17,9 @@ use crate::world::process::Process;
 use std::rc::Rc;
 
 /// How deep an expression may be nested.
-const DEPTH: usize = 200;
+const DEPTH: usize = 50;
+/// How many words an expression may have.
+const WORDS: usize = 300;
 
 enum Test {
     True,
@@ -40,7 +42,10 @@ enum Test {
     Delete,
     Prune,
     Quit,
-    Exec { words: Vec<Rc<str>>, many: Option<usize> },
+    Exec {
+        words: Vec<Rc<str>>,
+        many: Option<usize>,
+    },
     Not(Box<Test>),
     And(Box<Test>, Box<Test>),
     Or(Box<Test>, Box<Test>),
@@ -75,12 +80,15 @@ impl Compare {
     }
 }
 
+/// The words of a command and the paths collected for it.
+type Batch = (Vec<Rc<str>>, Vec<Rc<str>>);
+
 struct Walk {
     min: usize,
     max: usize,
     depth_first: bool,
     /// Arguments collected for each `-exec … +`.
-    batches: Vec<(Vec<Rc<str>>, Vec<Rc<str>>)>,
+    batches: Vec<Batch>,
     pruned: bool,
     quit: bool,
     now: Time,
@@ -101,7 +109,15 @@ pub async fn main(p: Process) -> i32 {
     let split = args.iter().position(|a| begins(a)).unwrap_or(args.len());
     let (starts, words) = args.split_at(split);
     let starts: Vec<Rc<str>> = if starts.is_empty() { vec![".".into()] } else { starts.to_vec() };
-    let walk = Walk { min: 0, max: usize::MAX, depth_first: false, batches: Vec::new(), pruned: false, quit: false, now: tool.p.now() };
+    let walk = Walk {
+        min: 0,
+        max: usize::MAX,
+        depth_first: false,
+        batches: Vec::new(),
+        pruned: false,
+        quit: false,
+        now: tool.p.now(),
+    };
     let process = tool.p.clone();
     let mut parser = Parser { p: &process, words, at: 0, walk, acts: false };
     let test = match parser.expression() {
@@ -132,12 +148,13 @@ impl Parser<'_> {
         if self.words.is_empty() {
             return Ok(Test::True);
         }
+        if self.words.len() > WORDS {
+            return Err("the expression is too long".into());
+        }
         let test = self.or(0)?;
         match self.words.get(self.at) {
             None => Ok(test),
-            Some(w) if &**w == ")" => {
-                Err("invalid expression; you have too many ')'".into())
-            }
+            Some(w) if &**w == ")" => Err("invalid expression; you have too many ')'".into()),
             Some(w) => Err(format!("paths must precede expression: `{w}'")),
         }
     }
@@ -187,7 +204,10 @@ impl Parser<'_> {
                 }
                 let inner = self.or(depth + 1)?;
                 if self.peek() != Some(")") {
-                    return Err("invalid expression; I was expecting to find a ')' somewhere but did not see one.".into());
+                    return Err(
+                        "invalid expression; I was expecting to find a ')' somewhere but did not see one."
+                            .into(),
+                    );
                 }
                 self.at += 1;
                 Ok(inner)
@@ -223,13 +243,14 @@ impl Parser<'_> {
                 });
             }
             "-exec" => return self.exec(),
-            "-regex" | "-iregex" | "-printf" | "-fprintf" | "-fprint" | "-ls" | "-fls" | "-ok" | "-execdir" | "-okdir"
-            | "-lname" | "-samefile" | "-used" | "-readable" | "-writable" | "-executable" | "-wholename" => {
+            "-regex" | "-iregex" | "-printf" | "-fprintf" | "-fprint" | "-ls" | "-fls" | "-ok"
+            | "-execdir" | "-okdir" | "-lname" | "-samefile" | "-used" | "-readable" | "-writable"
+            | "-executable" | "-wholename" => {
                 return Err(format!("maillab: {name} is not available in the lab"));
             }
-            "-name" | "-iname" | "-path" | "-ipath" | "-type" | "-mtime" | "-mmin" | "-ctime" | "-cmin" | "-atime"
-            | "-amin" | "-newer" | "-user" | "-uid" | "-group" | "-gid" | "-perm" | "-size" | "-links" | "-inum"
-            | "-maxdepth" | "-mindepth" => {}
+            "-name" | "-iname" | "-path" | "-ipath" | "-type" | "-mtime" | "-mmin" | "-ctime" | "-cmin"
+            | "-atime" | "-amin" | "-newer" | "-user" | "-uid" | "-group" | "-gid" | "-perm" | "-size"
+            | "-links" | "-inum" | "-maxdepth" | "-mindepth" => {}
             _ => return Err(format!("unknown predicate `{name}'")),
         }
         let Some(value) = self.words.get(self.at).cloned() else {
@@ -291,7 +312,10 @@ impl Parser<'_> {
             "-inum" => Test::Inode(compare()?),
             depth => {
                 let n = value.parse().map_err(|_| {
-                    format!("Expected a positive decimal integer argument to {depth}, but got {}", quoted(&value))
+                    format!(
+                        "Expected a positive decimal integer argument to {depth}, but got {}",
+                        quoted(&value)
+                    )
                 })?;
                 if depth == "-maxdepth" {
                     self.walk.max = n;
@@ -306,9 +330,10 @@ impl Parser<'_> {
     fn exec(&mut self) -> Result<Test, String> {
         self.acts = true;
         let rest = &self.words[self.at..];
-        let end = rest.iter().enumerate().position(|(n, w)| {
-            &**w == ";" || &**w == "+" && n > 0 && &*rest[n - 1] == "{}"
-        });
+        let end = rest
+            .iter()
+            .enumerate()
+            .position(|(n, w)| &**w == ";" || &**w == "+" && n > 0 && &*rest[n - 1] == "{}");
         let Some(end) = end.filter(|end| *end > 0) else { return Err("missing argument to `-exec'".into()) };
         let mut words = rest[..end].to_vec();
         let many = (&*rest[end] == "+").then(|| {
@@ -364,10 +389,12 @@ impl Walk {
             Test::True => true,
             Test::Not(inner) => !Box::pin(self.holds(tool, inner, path, stat)).await,
             Test::And(a, b) => {
-                Box::pin(self.holds(tool, a, path, stat)).await && Box::pin(self.holds(tool, b, path, stat)).await
+                Box::pin(self.holds(tool, a, path, stat)).await
+                    && Box::pin(self.holds(tool, b, path, stat)).await
             }
             Test::Or(a, b) => {
-                Box::pin(self.holds(tool, a, path, stat)).await || Box::pin(self.holds(tool, b, path, stat)).await
+                Box::pin(self.holds(tool, a, path, stat)).await
+                    || Box::pin(self.holds(tool, b, path, stat)).await
             }
             Test::Name(regex) => regex.as_ref().is_some_and(|r| r.is_match(names::base(path).as_bytes())),
             Test::Path(regex) => regex.as_ref().is_some_and(|r| r.is_match(path.as_bytes())),

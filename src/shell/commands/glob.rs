@@ -34,7 +34,11 @@ pub fn to_regex(pattern: &str, ignore_case: bool) -> Option<Regex> {
 fn quote(out: &mut Vec<u8>, b: u8) {
     if b.is_ascii_punctuation() {
         // A bracket quotes anything but these two, which a backslash quotes.
-        if b == b'^' || b == b'\\' { out.extend_from_slice(&[b'\\', b]) } else { out.extend_from_slice(&[b'[', b, b']']) }
+        if b == b'^' || b == b'\\' {
+            out.extend_from_slice(&[b'\\', b])
+        } else {
+            out.extend_from_slice(&[b'[', b, b']'])
+        }
     } else {
         out.push(b);
     }

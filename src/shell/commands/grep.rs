@@ -117,7 +117,11 @@ pub async fn main(p: Process) -> i32 {
     let search = Search {
         named: match parsed.last_of("hH") {
             Some(c) => c == 'H',
-            None => files.len() > 1 || recursive && (files.len() != 1 || tool.p.stat(&files[0], true).is_ok_and(|s| s.is_dir())),
+            None => {
+                files.len() > 1
+                    || recursive
+                        && (files.len() != 1 || tool.p.stat(&files[0], true).is_ok_and(|s| s.is_dir()))
+            }
         },
         ..search
     };
@@ -132,7 +136,8 @@ pub async fn main(p: Process) -> i32 {
             }
             match tool.p.list(&path) {
                 Ok(inner) => {
-                    let name = |n: &Rc<str>| if given && implied_here { n.to_string() } else { join(&path, n) };
+                    let name =
+                        |n: &Rc<str>| if given && implied_here { n.to_string() } else { join(&path, n) };
                     pending.extend(inner.iter().rev().map(|n| (name(n), false)));
                 }
                 Err(e) => trouble |= search.say(&mut tool, &path, e).await,
@@ -185,7 +190,9 @@ impl Search {
         if !given {
             if operands.is_empty() {
                 let name = tool.name.clone();
-                let text = format!("Usage: {name} [OPTION]... PATTERNS [FILE]...\nTry '{name} --help' for more information.\n");
+                let text = format!(
+                    "Usage: {name} [OPTION]... PATTERNS [FILE]...\nTry '{name} --help' for more information.\n"
+                );
                 tool.p.eprint(text).await;
                 return Err(2);
             }
@@ -240,7 +247,8 @@ impl Search {
         let (before, after, most) = match numbers {
             Ok(numbers) => numbers,
             Err(text) => {
-                let text = if text.ends_with("invalid max count") { "invalid max count".to_owned() } else { text };
+                let text =
+                    if text.ends_with("invalid max count") { "invalid max count".to_owned() } else { text };
                 tool.warn(text).await;
                 return Err(2);
             }

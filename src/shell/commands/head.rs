@@ -42,7 +42,8 @@ pub async fn main(p: Process) -> i32 {
         Ok(parsed) => parsed,
         Err(status) => return status,
     };
-    let mut count = Count { lines: true, but_last: false, n: 10, end: if parsed.has('z') { 0 } else { b'\n' } };
+    let mut count =
+        Count { lines: true, but_last: false, n: 10, end: if parsed.has('z') { 0 } else { b'\n' } };
     for (option, value) in &parsed.given {
         let (Some(value), lines) = (value, *option == 'n') else { continue };
         let Some(n) = amount(value.trim_start_matches('-')) else {
@@ -71,7 +72,11 @@ pub async fn main(p: Process) -> i32 {
             title(&mut tool, name, first).await;
             first = false;
         }
-        let done = if count.but_last { but_last(&mut tool, input, count).await } else { begin(&mut tool, &mut input, count).await.map(|()| input.leave()) };
+        let done = if count.but_last {
+            but_last(&mut tool, input, count).await
+        } else {
+            begin(&mut tool, &mut input, count).await.map(|()| input.leave())
+        };
         if let Err(e) = done {
             tool.complain(format!("error reading {}: {e}", quoted(name))).await;
         }

@@ -64,11 +64,18 @@ pub async fn id(p: Process) -> i32 {
             Some('g') => group(gid),
             Some(_) => all.iter().map(|g| group(*g)).collect::<Vec<_>>().join(" "),
             None => {
-                let named = |n: u32, name: Option<String>| name.map_or_else(|| n.to_string(), |name| format!("{n}({name})"));
+                let named = |n: u32, name: Option<String>| {
+                    name.map_or_else(|| n.to_string(), |name| format!("{n}({name})"))
+                };
                 let group_name = |n: u32| Some(names::group(&host, n)).filter(|name| *name != n.to_string());
                 let user_name = Some(names::user(&host, uid)).filter(|name| *name != uid.to_string());
                 let groups: Vec<String> = all.iter().map(|g| named(*g, group_name(*g))).collect();
-                format!("uid={} gid={} groups={}", named(uid, user_name), named(gid, group_name(gid)), groups.join(","))
+                format!(
+                    "uid={} gid={} groups={}",
+                    named(uid, user_name),
+                    named(gid, group_name(gid)),
+                    groups.join(",")
+                )
             }
         };
         tool.line(text).await;

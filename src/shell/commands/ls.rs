@@ -94,8 +94,11 @@ pub async fn main(p: Process) -> i32 {
         Ok(style) => style,
         Err(text) => return tool.usage(text, 2).await,
     };
-    let operands: Vec<String> =
-        if parsed.operands.is_empty() { vec![".".into()] } else { parsed.operands.iter().map(|o| o.to_string()).collect() };
+    let operands: Vec<String> = if parsed.operands.is_empty() {
+        vec![".".into()]
+    } else {
+        parsed.operands.iter().map(|o| o.to_string()).collect()
+    };
     let (mut files, mut directories) = (Vec::new(), Vec::new());
     for name in operands {
         match entry(&tool.p, &name, &name, style.follow || !style.long_form()) {
@@ -279,7 +282,9 @@ async fn read(tool: &mut Tool, style: &Style, path: &str, given: bool) -> Option
     if style.all {
         names.extend([".".to_owned(), "..".to_owned()]);
     }
-    names.extend(listed.iter().filter(|n| style.all || style.almost || !n.starts_with('.')).map(|n| n.to_string()));
+    names.extend(
+        listed.iter().filter(|n| style.all || style.almost || !n.starts_with('.')).map(|n| n.to_string()),
+    );
     let mut entries = Vec::new();
     for name in names {
         let full = join(path, &name);
@@ -302,8 +307,10 @@ fn inode(ino: Ino) -> u32 {
 async fn print(tool: &mut Tool, style: &Style, entries: &[Entry]) {
     let host = tool.p.host().clone();
     let now = tool.p.now();
-    let owner = |e: &Entry| if style.numeric { e.stat.uid.to_string() } else { names::user(&host, e.stat.uid) };
-    let group = |e: &Entry| if style.numeric { e.stat.gid.to_string() } else { names::group(&host, e.stat.gid) };
+    let owner =
+        |e: &Entry| if style.numeric { e.stat.uid.to_string() } else { names::user(&host, e.stat.uid) };
+    let group =
+        |e: &Entry| if style.numeric { e.stat.gid.to_string() } else { names::group(&host, e.stat.gid) };
     let minor = |e: &Entry| match e.stat.kind {
         Kind::CharDevice(device) => device.number().1.to_string().len(),
         _ => 0,

@@ -64,7 +64,9 @@ async fn make(
                 continue;
             }
             match tool.p.mkdir(above, 0o777) {
-                Ok(()) if verbose => tool.line(format!("{}: created directory {}", tool.name, quoted(above))).await,
+                Ok(()) if verbose => {
+                    tool.line(format!("{}: created directory {}", tool.name, quoted(above))).await
+                }
                 Ok(()) => {}
                 Err(e) => return Err((above.to_owned(), e)),
             }

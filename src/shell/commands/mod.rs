@@ -5,6 +5,7 @@
 //! - [`tool`], [`options`], [`text`], [`names`]: what they share
 //! - [`regex`], [`glob`], [`conversion`]: patterns and formats
 
+pub mod awk;
 pub mod cat;
 pub mod chmod;
 pub mod conversion;
@@ -14,6 +15,7 @@ pub mod date;
 pub mod diff;
 pub mod dig;
 pub mod disk;
+pub mod dump;
 pub mod expr;
 pub mod file;
 pub mod filters;
@@ -34,6 +36,7 @@ pub mod ps;
 pub mod regex;
 pub mod rm;
 pub mod sed;
+pub mod service;
 pub mod sort;
 pub mod ss;
 pub mod stat;
@@ -82,6 +85,10 @@ const fn set_uid(path: &'static str, program: Program) -> Command {
 /// All of them. `/bin` and `/sbin` are links to `/usr/bin` and `/usr/sbin`.
 pub const COMMANDS: &[Command] = &[
     command("/usr/bin/[", |p| Box::pin(test::main(p))),
+    command("/usr/bin/apt", |p| Box::pin(service::packages(p))),
+    command("/usr/bin/apt-get", |p| Box::pin(service::packages(p))),
+    command("/usr/bin/awk", |p| Box::pin(awk::main(p))),
+    command("/usr/bin/base64", |p| Box::pin(dump::base64(p))),
     command("/usr/bin/basename", |p| Box::pin(trivial::basename(p))),
     command("/usr/bin/cat", |p| Box::pin(cat::main(p))),
     command("/usr/bin/chgrp", |p| Box::pin(chmod::chgrp(p))),
@@ -110,7 +117,9 @@ pub const COMMANDS: &[Command] = &[
     command("/usr/bin/getent", |p| Box::pin(identity::getent(p))),
     command("/usr/bin/grep", |p| Box::pin(grep::main(p))),
     command("/usr/bin/groups", |p| Box::pin(identity::groups(p))),
+    command("/usr/bin/hd", |p| Box::pin(dump::hexdump(p))),
     command("/usr/bin/head", |p| Box::pin(head::main(p))),
+    command("/usr/bin/hexdump", |p| Box::pin(dump::hexdump(p))),
     command("/usr/bin/host", |p| Box::pin(dig::host(p))),
     command("/usr/bin/hostname", |p| Box::pin(identity::hostname(p))),
     command("/usr/bin/id", |p| Box::pin(identity::id(p))),
@@ -121,12 +130,14 @@ pub const COMMANDS: &[Command] = &[
     command("/usr/bin/logger", |p| Box::pin(logger::main(p))),
     command("/usr/bin/logname", |p| Box::pin(identity::logname(p))),
     command("/usr/bin/ls", |p| Box::pin(ls::main(p))),
+    command("/usr/bin/mawk", |p| Box::pin(awk::main(p))),
     command("/usr/bin/mkdir", |p| Box::pin(mkdir::mkdir(p))),
     command("/usr/bin/mktemp", |p| Box::pin(paths::mktemp(p))),
     command("/usr/bin/mv", |p| Box::pin(mv::mv(p))),
     command("/usr/bin/nc", |p| Box::pin(telnet::nc(p))),
     command("/usr/bin/netstat", |p| Box::pin(ss::netstat(p))),
     command("/usr/bin/nl", |p| Box::pin(filters::nl(p))),
+    command("/usr/bin/od", |p| Box::pin(dump::od(p))),
     command("/usr/bin/paste", |p| Box::pin(filters::paste(p))),
     command("/usr/bin/pgrep", |p| Box::pin(ps::pgrep(p))),
     command("/usr/bin/pkill", |p| Box::pin(ps::pgrep(p))),
@@ -148,6 +159,7 @@ pub const COMMANDS: &[Command] = &[
     set_uid("/usr/bin/su", |p| Box::pin(su::su(p))),
     set_uid("/usr/bin/sudo", |p| Box::pin(su::sudo(p))),
     command("/usr/bin/sync", |p| Box::pin(trivial::sync(p))),
+    command("/usr/bin/systemctl", |p| Box::pin(service::systemctl(p))),
     command("/usr/bin/tac", |p| Box::pin(filters::tac(p))),
     command("/usr/bin/tail", |p| Box::pin(tail::main(p))),
     command("/usr/bin/tee", |p| Box::pin(filters::tee(p))),
@@ -166,8 +178,11 @@ pub const COMMANDS: &[Command] = &[
     command("/usr/bin/who", |p| Box::pin(identity::who(p))),
     command("/usr/bin/whoami", |p| Box::pin(identity::whoami(p))),
     command("/usr/bin/xargs", |p| Box::pin(xargs::main(p))),
+    command("/usr/bin/xxd", |p| Box::pin(dump::xxd(p))),
     command("/usr/bin/yes", |p| Box::pin(trivial::yes(p))),
+    command("/usr/bin/yum", |p| Box::pin(service::packages(p))),
     command("/usr/sbin/nologin", |p| Box::pin(su::nologin(p))),
+    command("/usr/sbin/service", |p| Box::pin(service::service(p))),
 ];
 
 /// The programs, by their names.

@@ -65,12 +65,20 @@ pub async fn mv(p: Process) -> i32 {
                 continue;
             }
             if there.is_dir() && !stat.is_dir() {
-                let text = format!("cannot overwrite directory {} with non-directory {}", quoted(&target), quoted(&from));
+                let text = format!(
+                    "cannot overwrite directory {} with non-directory {}",
+                    quoted(&target),
+                    quoted(&from)
+                );
                 tool.complain(text).await;
                 continue;
             }
             if !there.is_dir() && stat.is_dir() {
-                let text = format!("cannot overwrite non-directory {} with directory {}", quoted(&target), quoted(&from));
+                let text = format!(
+                    "cannot overwrite non-directory {} with directory {}",
+                    quoted(&target),
+                    quoted(&from)
+                );
                 tool.complain(text).await;
                 continue;
             }
@@ -84,7 +92,8 @@ pub async fn mv(p: Process) -> i32 {
             }
         }
         if stat.is_dir() && within(&tool.p, &stat, &target) {
-            let text = format!("cannot move {} to a subdirectory of itself, {}", quoted(&from), quoted(&target));
+            let text =
+                format!("cannot move {} to a subdirectory of itself, {}", quoted(&from), quoted(&target));
             tool.complain(text).await;
             continue;
         }
@@ -148,7 +157,11 @@ pub async fn ln(p: Process) -> i32 {
             Ok(()) => {}
             Err(e) => {
                 let kind = if symbolic { "symbolic" } else { "hard" };
-                let tail = if symbolic || e == Errno::EEXIST { String::new() } else { format!(" => {}", quoted(&from)) };
+                let tail = if symbolic || e == Errno::EEXIST {
+                    String::new()
+                } else {
+                    format!(" => {}", quoted(&from))
+                };
                 tool.complain(format!("failed to create {kind} link {}{tail}: {e}", quoted(&target))).await;
             }
         }

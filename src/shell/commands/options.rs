@@ -120,8 +120,7 @@ impl Options {
         rest: &mut impl Iterator<Item = &'a Rc<str>>,
         parsed: &mut Parsed,
     ) -> Result<(), Trouble> {
-        let mut letters = cluster.char_indices();
-        while let Some((at, letter)) = letters.next() {
+        for (at, letter) in cluster.char_indices() {
             let known = self.short.find(letter).filter(|_| letter != ':');
             let Some(place) = known else {
                 return Err(if self.absent.contains(letter) {

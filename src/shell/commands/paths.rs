@@ -81,7 +81,11 @@ pub async fn readlink(p: Process) -> i32 {
     for path in &parsed.operands {
         let found = match parsed.last_of("efm") {
             Some(how) => canonical(&tool.p, path, how != 'e'),
-            None => tool.p.stat(path, false).and_then(|s| tool.p.host().fs().readlink(s.ino)).map(|t| t.to_string()),
+            None => tool
+                .p
+                .stat(path, false)
+                .and_then(|s| tool.p.host().fs().readlink(s.ino))
+                .map(|t| t.to_string()),
         };
         match found {
             Ok(text) => tool.put(format!("{text}{end}")).await,
@@ -135,8 +139,11 @@ pub async fn which(p: Process) -> i32 {
     for name in wanted {
         let path = tool.p.var("PATH").unwrap_or_default();
         let mut found = false;
-        let candidates: Vec<String> =
-            if name.contains('/') { vec![name.to_string()] } else { path.split(':').map(|d| join(if d.is_empty() { "." } else { d }, &name)).collect() };
+        let candidates: Vec<String> = if name.contains('/') {
+            vec![name.to_string()]
+        } else {
+            path.split(':').map(|d| join(if d.is_empty() { "." } else { d }, &name)).collect()
+        };
         for full in candidates {
             let file = tool.p.stat(&full, true).is_ok_and(|s| s.is_file());
             if file && tool.p.access(&full, crate::world::fs::Access::EXEC).is_ok() {
@@ -188,7 +195,8 @@ pub async fn mktemp(p: Process) -> i32 {
     };
     let suffix = parsed.value(SUFFIX).unwrap_or("");
     for _ in 0..100 {
-        let random: String = (start..end).map(|_| char::from(LETTERS[tool.p.host().random(62) as usize])).collect();
+        let random: String =
+            (start..end).map(|_| char::from(LETTERS[tool.p.host().random(62) as usize])).collect();
         let name = format!("{}{random}{}{suffix}", &template[..start], &template[end..]);
         let path = directory.as_ref().map_or(name.clone(), |d| join(d, &name));
         let made = if parsed.has('u') {
@@ -205,7 +213,8 @@ pub async fn mktemp(p: Process) -> i32 {
             }
             Err(Errno::EEXIST) => {}
             Err(e) => {
-                let shown = join(parent(&path), &format!("{}{}", base(&template[..start]), &"X".repeat(end - start)));
+                let shown =
+                    join(parent(&path), &format!("{}{}", base(&template[..start]), &"X".repeat(end - start)));
                 let what = if parsed.has('d') { "directory" } else { "file" };
                 if !parsed.has('q') {
                     tool.warn(format!("failed to create {what} via template {}: {e}", quoted(&shown))).await;

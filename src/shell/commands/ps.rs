@@ -84,7 +84,8 @@ pub async fn ps(p: Process) -> i32 {
     };
     let columns = wish.columns();
     let me = tool.p.cred().uid;
-    let chosen = !(wish.pids.is_empty() && wish.names.is_empty() && wish.users.is_empty() && wish.parents.is_empty());
+    let chosen =
+        !(wish.pids.is_empty() && wish.names.is_empty() && wish.users.is_empty() && wish.parents.is_empty());
     let processes: Vec<Process> = tool
         .p
         .host()
@@ -198,7 +199,11 @@ impl Wish {
                 let takes_value = if unix { "opuUCO".contains(c) || c == 'q' } else { "opU".contains(c) };
                 let mut value = String::new();
                 if takes_value {
-                    value = if at < letters.len() { letters[at..].to_owned() } else { rest.next().map(|r| r.to_string()).unwrap_or_default() };
+                    value = if at < letters.len() {
+                        letters[at..].to_owned()
+                    } else {
+                        rest.next().map(|r| r.to_string()).unwrap_or_default()
+                    };
                     at = letters.len();
                     if value.is_empty() {
                         return Err(match c {
@@ -233,7 +238,12 @@ impl Wish {
                         return Err(format!("unknown user-defined format specifier \"{name}\""));
                     };
                     let heading = heading.unwrap_or(default).to_owned();
-                    self.columns.push(Column { name, width: (*width).max(heading.len()), heading, right: *right });
+                    self.columns.push(Column {
+                        name,
+                        width: (*width).max(heading.len()),
+                        heading,
+                        right: *right,
+                    });
                 }
             }
             (_, 'p' | 'q') => {
@@ -259,11 +269,28 @@ impl Wish {
 
     fn columns(&self) -> Vec<Column> {
         if !self.columns.is_empty() {
-            let copy = |c: &Column| Column { name: c.name, heading: c.heading.clone(), width: c.width, right: c.right };
+            let copy = |c: &Column| Column {
+                name: c.name,
+                heading: c.heading.clone(),
+                width: c.width,
+                right: c.right,
+            };
             return self.columns.iter().map(copy).collect();
         }
         let names: &[&str] = if self.user_format {
-            &["user", "pid", "%cpu", "%mem", "vsz", "rss", "tname", "stat", "start_time", "bsdtime", "command"]
+            &[
+                "user",
+                "pid",
+                "%cpu",
+                "%mem",
+                "vsz",
+                "rss",
+                "tname",
+                "stat",
+                "start_time",
+                "bsdtime",
+                "command",
+            ]
         } else if self.full {
             &["uname", "pid", "ppid", "c", "stime", "tname", "time", "cmd"]
         } else if self.own {
@@ -364,7 +391,11 @@ pub async fn killall(p: Process) -> i32 {
             None => wanted.push(arg.clone()),
             Some("q") => quiet = true,
             Some(option) => {
-                let name = if option == "s" { rest.next().map(|n| n.to_string()).unwrap_or_default() } else { option.to_owned() };
+                let name = if option == "s" {
+                    rest.next().map(|n| n.to_string()).unwrap_or_default()
+                } else {
+                    option.to_owned()
+                };
                 signal = match Signal::parse(&name) {
                     Some(signal) => Some(signal),
                     None if name == "0" => None,
@@ -382,7 +413,8 @@ pub async fn killall(p: Process) -> i32 {
     }
     for name in wanted {
         let all = tool.p.host().processes();
-        let found: Vec<u32> = all.iter().filter(|q| *q.name() == *name && q.pid() != tool.p.pid()).map(Process::pid).collect();
+        let found: Vec<u32> =
+            all.iter().filter(|q| *q.name() == *name && q.pid() != tool.p.pid()).map(Process::pid).collect();
         if found.is_empty() {
             if !quiet {
                 tool.p.eprint(format!("{name}: no process found\n")).await;
@@ -443,12 +475,17 @@ pub async fn pgrep(p: Process) -> i32 {
     if let Some(name) = parsed.value(SIGNAL) {
         signal = Signal::parse(name);
     }
-    let users: Vec<u32> = parsed.value('u').or(parsed.value('U')).map_or(Vec::new(), |list| {
-        list.split(',').filter_map(|name| names::uid_of(&tool.p, name)).collect()
-    });
+    let users: Vec<u32> = parsed
+        .value('u')
+        .or(parsed.value('U'))
+        .map_or(Vec::new(), |list| list.split(',').filter_map(|name| names::uid_of(&tool.p, name)).collect());
     if parsed.operands.is_empty() && parsed.value('u').or(parsed.value('U')).or(parsed.value('P')).is_none() {
         let name = tool.name.clone();
-        tool.p.eprint(format!("{name}: no matching criteria specified\nTry `{name} --help' for more information.\n")).await;
+        tool.p
+            .eprint(format!(
+                "{name}: no matching criteria specified\nTry `{name} --help' for more information.\n"
+            ))
+            .await;
         return 2;
     }
     let pattern = parsed.operands.first().cloned().unwrap_or_default();
@@ -464,7 +501,8 @@ pub async fn pgrep(p: Process) -> i32 {
     let mut found: Vec<Process> = tool.p.host().processes();
     found.retain(|q| {
         let name = if parsed.has('f') { q.argv().join(" ") } else { q.name().chars().take(15).collect() };
-        let parent = parsed.value('P').is_none_or(|list| list.split(',').any(|n| n == q.parent().to_string()));
+        let parent =
+            parsed.value('P').is_none_or(|list| list.split(',').any(|n| n == q.parent().to_string()));
         let user = parsed.value('u').or(parsed.value('U')).is_none() || users.contains(&q.cred().uid);
         let fits = regex.is_match(name.as_bytes()) && user && parent;
         q.pid() != tool.p.pid() && fits != parsed.has('v')

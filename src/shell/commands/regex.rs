@@ -534,8 +534,8 @@ impl<'a> Translator<'a> {
 
     fn class(&mut self, set: &mut String) -> Result<(), String> {
         const NAMES: [&str; 12] = [
-            "alpha", "digit", "alnum", "upper", "lower", "space", "blank", "punct", "print", "graph", "cntrl",
-            "xdigit",
+            "alpha", "digit", "alnum", "upper", "lower", "space", "blank", "punct", "print", "graph",
+            "cntrl", "xdigit",
         ];
         let body = &self.rest()[2..];
         let Some(end) = body.windows(2).position(|w| w == b":]") else {

@@ -150,13 +150,7 @@ async fn remove(tool: &mut Tool, wish: &Wish, path: &str, stat: Stat, answers: &
     }
 }
 
-async fn report(
-    tool: &mut Tool,
-    wish: &Wish,
-    path: &str,
-    result: crate::world::errno::Sys<()>,
-    done: &str,
-) {
+async fn report(tool: &mut Tool, wish: &Wish, path: &str, result: crate::world::errno::Sys<()>, done: &str) {
     match result {
         Ok(()) if wish.verbose => tool.line(format!("{done}{}", quoted(path))).await,
         Ok(()) => {}

@@ -81,7 +81,8 @@ pub async fn main(p: Process) -> i32 {
         match whole(&tool.p, name).await {
             Ok(text) => texts.push(text),
             Err(e) => {
-                let doing = if e == crate::world::errno::Errno::EISDIR { "read failed" } else { "cannot read" };
+                let doing =
+                    if e == crate::world::errno::Errno::EISDIR { "read failed" } else { "cannot read" };
                 tool.warn(format!("{doing}: {}: {e}", shown(name))).await;
                 return 2;
             }
@@ -92,7 +93,15 @@ pub async fn main(p: Process) -> i32 {
     };
     let mut lines: Vec<Vec<u8>> = texts.iter().flat_map(|t| split(t)).collect();
     if let Some(how) = parsed.last_of("cC") {
-        return check(tool, &sorter, &lines, &files[0], how == 'c' && parsed.value('c') != Some("quiet"), parsed.has('u')).await;
+        return check(
+            tool,
+            &sorter,
+            &lines,
+            &files[0],
+            how == 'c' && parsed.value('c') != Some("quiet"),
+            parsed.has('u'),
+        )
+        .await;
     }
     lines.sort_by(|a, b| sorter.compare(a, b));
     if parsed.has('u') {
@@ -115,10 +124,21 @@ pub async fn main(p: Process) -> i32 {
     tool.done().await
 }
 
-async fn check(mut tool: Tool, sorter: &Sorter, lines: &[Vec<u8>], name: &str, say: bool, unique: bool) -> i32 {
+async fn check(
+    mut tool: Tool,
+    sorter: &Sorter,
+    lines: &[Vec<u8>],
+    name: &str,
+    say: bool,
+    unique: bool,
+) -> i32 {
     for (n, pair) in lines.windows(2).enumerate() {
         let order = sorter.compare(&pair[0], &pair[1]);
-        let wrong = if unique { sorter.by_keys(&pair[0], &pair[1]) != Ordering::Less } else { order == Ordering::Greater };
+        let wrong = if unique {
+            sorter.by_keys(&pair[0], &pair[1]) != Ordering::Less
+        } else {
+            order == Ordering::Greater
+        };
         if wrong {
             if say {
                 let line = String::from_utf8_lossy(&pair[1]).into_owned();
@@ -258,7 +278,11 @@ fn key(text: &str, whole: Order, blanks: bool) -> Result<Key, String> {
     let mut place = |text: &str, start: bool| -> Result<((usize, usize), bool), String> {
         let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let field: usize = text[..digits].parse().map_err(|_| {
-            if digits == 0 { format!("invalid number at field start: invalid count at start of {}", quoted(text)) } else { invalid("number too big") }
+            if digits == 0 {
+                format!("invalid number at field start: invalid count at start of {}", quoted(text))
+            } else {
+                invalid("number too big")
+            }
         })?;
         if field == 0 {
             return Err(invalid("field number is zero"));
@@ -267,7 +291,9 @@ fn key(text: &str, whole: Order, blanks: bool) -> Result<Key, String> {
         let mut octet = usize::from(start);
         if let Some(after) = rest.strip_prefix('.') {
             let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
-            octet = after[..digits].parse().map_err(|_| format!("invalid number after '.': invalid count at start of {}", quoted(after)))?;
+            octet = after[..digits].parse().map_err(|_| {
+                format!("invalid number after '.': invalid count at start of {}", quoted(after))
+            })?;
             if octet == 0 && start {
                 return Err(invalid("character offset is zero"));
             }
@@ -316,7 +342,15 @@ impl Order {
     }
 
     fn consistent(self) -> Result<(), String> {
-        let kinds = [(self.dictionary, 'd'), (self.general, 'g'), (self.human, 'h'), (self.printing && !self.dictionary, 'i'), (self.month, 'M'), (self.numeric, 'n'), (self.version, 'V')];
+        let kinds = [
+            (self.dictionary, 'd'),
+            (self.general, 'g'),
+            (self.human, 'h'),
+            (self.printing && !self.dictionary, 'i'),
+            (self.month, 'M'),
+            (self.numeric, 'n'),
+            (self.version, 'V'),
+        ];
         let given: String = kinds.iter().filter(|(on, _)| *on).map(|(_, c)| *c).collect();
         if given.len() > 1 { Err(format!("options '-{given}' are incompatible")) } else { Ok(()) }
     }
@@ -347,7 +381,8 @@ impl Order {
 
     fn letters(&self, text: &[u8]) -> Vec<u8> {
         let kept = text.iter().copied().filter(|b| {
-            (!self.dictionary || b.is_ascii_alphanumeric() || blank(*b)) && (!self.printing || (32..127).contains(b))
+            (!self.dictionary || b.is_ascii_alphanumeric() || blank(*b))
+                && (!self.printing || (32..127).contains(b))
         });
         kept.map(|b| if self.fold { b.to_ascii_uppercase() } else { b }).collect()
     }
@@ -396,7 +431,8 @@ fn human(text: &[u8]) -> f64 {
 }
 
 fn month(text: &[u8]) -> usize {
-    const MONTHS: [&str; 12] = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
+    const MONTHS: [&str; 12] =
+        ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
     let start = skip_blanks(text, 0);
     let name = text[start..].iter().take(3).map(|b| char::from(b.to_ascii_uppercase())).collect::<String>();
     MONTHS.iter().position(|m| *m == name).map_or(0, |n| n + 1)
@@ -444,10 +480,19 @@ mod tests {
     #[test]
     fn orders() {
         use Ordering::*;
-        for (a, b, order) in [("2", "10", Less), ("-1", "1", Less), ("-2", "-1", Less), ("0.10", "0.1", Equal), ("x", "0", Equal), ("-0", "0", Equal)] {
+        for (a, b, order) in [
+            ("2", "10", Less),
+            ("-1", "1", Less),
+            ("-2", "-1", Less),
+            ("0.10", "0.1", Equal),
+            ("x", "0", Equal),
+            ("-0", "0", Equal),
+        ] {
             assert_eq!(numbers(a.as_bytes(), b.as_bytes()), order, "{a} {b}");
         }
-        for (a, b, order) in [("a2", "a10", Less), ("1.0~rc", "1.0", Less), ("a", "a", Equal), ("", "a", Less)] {
+        for (a, b, order) in
+            [("a2", "a10", Less), ("1.0~rc", "1.0", Less), ("a", "a", Equal), ("", "a", Less)]
+        {
             assert_eq!(versions(a.as_bytes(), b.as_bytes()), order, "{a} {b}");
         }
     }

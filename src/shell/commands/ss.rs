@@ -11,7 +11,14 @@ use std::net::SocketAddr;
 const OPTIONS: Options = Options {
     usage: "[OPTIONS]",
     short: "46aHlnpt",
-    long: &[("all", 'a'), ("listening", 'l'), ("no-header", 'H'), ("numeric", 'n'), ("processes", 'p'), ("tcp", 't')],
+    long: &[
+        ("all", 'a'),
+        ("listening", 'l'),
+        ("no-header", 'H'),
+        ("numeric", 'n'),
+        ("processes", 'p'),
+        ("tcp", 't'),
+    ],
     absent: "bDdEeFfiKkMmNoOrSsuVvwxZz",
     ..NONE
 };
@@ -64,7 +71,10 @@ pub async fn ss(p: Process) -> i32 {
         .await;
     }
     for (ip, port, any) in rows {
-        tool.line(format!("LISTEN 0      100    {ip:>wide_ip$}:{port:<wide_port$} {any:>wide_any$}:*          ")).await;
+        tool.line(format!(
+            "LISTEN 0      100    {ip:>wide_ip$}:{port:<wide_port$} {any:>wide_any$}:*          "
+        ))
+        .await;
     }
     tool.done().await
 }

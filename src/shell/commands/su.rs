@@ -21,13 +21,7 @@ const USER_PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/game
 const SU: Options = Options {
     usage: "[options] [-] [<user> [<argument>...]]",
     short: "c:lmps:fw:P",
-    long: &[
-        ("command=", 'c'),
-        ("login", 'l'),
-        ("preserve-environment", 'p'),
-        ("shell=", 's'),
-        ("fast", 'f'),
-    ],
+    long: &[("command=", 'c'), ("login", 'l'), ("preserve-environment", 'p'), ("shell=", 's'), ("fast", 'f')],
     absent: "gGT",
     ..NONE
 };
@@ -75,7 +69,10 @@ pub async fn su(p: Process) -> i32 {
     }
     let name = if operands.is_empty() { "root".into() } else { operands.remove(0) };
     let Some((user, cred)) = person(&tool.p, &name) else {
-        tool.warn(format!("user {name} does not exist or the user entry does not contain all the required fields")).await;
+        tool.warn(format!(
+            "user {name} does not exist or the user entry does not contain all the required fields"
+        ))
+        .await;
         return 1;
     };
     if tool.p.real_uid() != 0 && !authenticated(&mut tool, &user.name).await {
@@ -181,7 +178,11 @@ pub async fn sudo(p: Process) -> i32 {
         (user.shell.clone(), argv)
     } else {
         let Some(command) = operands.first() else {
-            tool.p.eprint("usage: sudo -h | -K | -k | -V\nusage: sudo [-EHins] [-u user] [VAR=value] [command]\n").await;
+            tool.p
+                .eprint(
+                    "usage: sudo -h | -K | -k | -V\nusage: sudo [-EHins] [-u user] [VAR=value] [command]\n",
+                )
+                .await;
             return 1;
         };
         tool.p.set_var("PATH", Some(ROOT_PATH));

@@ -165,18 +165,18 @@ async fn follow(tool: &mut Tool, mut watched: Vec<Watched>, by_name: bool, title
     let mut last = watched.len() - 1;
     loop {
         tool.p.idle(Duration::from_secs(1)).await;
-        for n in 0..watched.len() {
+        for (n, file) in watched.iter_mut().enumerate() {
             if by_name {
-                replace(tool, &mut watched[n]).await;
+                replace(tool, file).await;
             }
-            let name = watched[n].name.clone();
-            if let (Some(ino), Ok(offset)) = (watched[n].ino, watched[n].open.offset())
+            let name = file.name.clone();
+            if let (Some(ino), Ok(offset)) = (file.ino, file.open.offset())
                 && tool.p.host().fs().stat(ino).size < offset
             {
                 tool.warn(format!("{name}: file truncated")).await;
-                let _ = watched[n].open.seek(0);
+                let _ = file.open.seek(0);
             }
-            while let Ok(block) = watched[n].open.read(65536).await {
+            while let Ok(block) = file.open.read(65536).await {
                 if block.is_empty() {
                     break;
                 }

@@ -54,7 +54,9 @@ pub async fn telnet(p: Process) -> i32 {
     let addresses = match (resolve(&tool.p, &name).await, number) {
         (Ok(addresses), Some(_)) => addresses,
         (Err(why), _) => return lookup_failed(&tool, &name, &service, why).await,
-        (Ok(_), None) => return lookup_failed(&tool, &name, &service, "Servname not supported for ai_socktype").await,
+        (Ok(_), None) => {
+            return lookup_failed(&tool, &name, &service, "Servname not supported for ai_socktype").await;
+        }
     };
     let family = parsed.last_of("46");
     let fits = |a: &IpAddr| family.is_none_or(|f| (f == '4') == a.is_ipv4());
@@ -163,7 +165,8 @@ pub async fn nc(p: Process) -> i32 {
     if parsed.has('l') {
         return listen(tool, &parsed).await;
     }
-    let (Some(name), Some(service)) = (parsed.operands.first().cloned(), parsed.operands.get(1).cloned()) else {
+    let (Some(name), Some(service)) = (parsed.operands.first().cloned(), parsed.operands.get(1).cloned())
+    else {
         tool.p.eprint(format!("usage: nc {}\n", OPTIONS.usage)).await;
         return 1;
     };
@@ -181,13 +184,19 @@ pub async fn nc(p: Process) -> i32 {
     for address in addresses {
         let call = tool.p.connect(SocketAddr::new(address, number), None);
         let called = match seconds('w') {
-            Some(limit) => tool.p.timeout(limit, call).await.unwrap_or(Err(crate::world::errno::Errno::ETIMEDOUT)),
+            Some(limit) => {
+                tool.p.timeout(limit, call).await.unwrap_or(Err(crate::world::errno::Errno::ETIMEDOUT))
+            }
             None => call.await,
         };
         match called {
             Ok(stream) => {
                 if parsed.has('v') {
-                    let shown = if name.parse::<IpAddr>().is_ok() { name.to_string() } else { format!("{name} ({address})") };
+                    let shown = if name.parse::<IpAddr>().is_ok() {
+                        name.to_string()
+                    } else {
+                        format!("{name} ({address})")
+                    };
                     tool.p.eprint(format!("Connection to {shown} {service} port [tcp/*] succeeded!\n")).await;
                 }
                 if !parsed.has('z') {
@@ -196,7 +205,9 @@ pub async fn nc(p: Process) -> i32 {
                 return tool.done().await;
             }
             Err(e) if parsed.has('v') => {
-                tool.p.eprint(format!("nc: connect to {name} ({address}) port {service} (tcp) failed: {e}\n")).await;
+                tool.p
+                    .eprint(format!("nc: connect to {name} ({address}) port {service} (tcp) failed: {e}\n"))
+                    .await;
             }
             Err(_) => {}
         }

@@ -153,7 +153,9 @@ impl<'a> Test<'a> {
 
     fn unary(&self, op: &str, operand: &str) -> Option<Answer> {
         let p = self.p;
-        let is = |follow: bool, test: &dyn Fn(&Stat) -> bool| Some(Ok(p.stat(operand, follow).is_ok_and(|s| test(&s))));
+        let is = |follow: bool, test: &dyn Fn(&Stat) -> bool| {
+            Some(Ok(p.stat(operand, follow).is_ok_and(|s| test(&s))))
+        };
         let may = |want| Some(Ok(p.access(operand, want).is_ok()));
         match op {
             "-n" => Some(Ok(!operand.is_empty())),
@@ -186,7 +188,9 @@ impl<'a> Test<'a> {
 
     fn binary(&self, left: &str, op: &str, right: &str) -> Option<Answer> {
         let numbers = |test: fn(&i64, &i64) -> bool| {
-            let number = |text: &str| text.trim().parse::<i64>().map_err(|_| format!("invalid integer {}", quoted(text)));
+            let number = |text: &str| {
+                text.trim().parse::<i64>().map_err(|_| format!("invalid integer {}", quoted(text)))
+            };
             Some(number(left).and_then(|a| number(right).map(|b| test(&a, &b))))
         };
         let stats = || (self.p.stat(left, true).ok(), self.p.stat(right, true).ok());

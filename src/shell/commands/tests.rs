@@ -11,7 +11,10 @@ fn cat_copies_and_dresses() {
     assert_eq!(lab.out("cat -A", "a\tb\u{1}\nx"), "a^Ib^A$\nx");
     assert_eq!(lab.out("cat -n f3", ""), "     1\ta\n     2\tb\n     3\tc\n");
     assert_eq!(lab.out("cat -sb", "a\n\n\n\nb\n"), "     1\ta\n\n     2\tb\n");
-    assert_eq!(lab.err("cat nosuch .", ""), ("cat: nosuch: No such file or directory\ncat: .: Is a directory\n".into(), 1));
+    assert_eq!(
+        lab.err("cat nosuch .", ""),
+        ("cat: nosuch: No such file or directory\ncat: .: Is a directory\n".into(), 1)
+    );
     assert_eq!(
         lab.err("cat -x", ""),
         ("cat: invalid option -- 'x'\nTry 'cat --help' for more information.\n".into(), 1)
@@ -33,7 +36,10 @@ fn head_and_tail() {
     assert_eq!((&*text, status), ("head: invalid number of lines: 'x'\n", 1));
     let (text, _) = lab.err("head -5x f3", "");
     assert_eq!(text, "head: invalid trailing option -- x\nTry 'head --help' for more information.\n");
-    assert_eq!(lab.err("tail nosuch", "").0, "tail: cannot open 'nosuch' for reading: No such file or directory\n");
+    assert_eq!(
+        lab.err("tail nosuch", "").0,
+        "tail: cannot open 'nosuch' for reading: No such file or directory\n"
+    );
     assert_eq!(lab.err("head .", "").0, "head: error reading '.': Is a directory\n");
 }
 
@@ -59,13 +65,22 @@ fn ls_lists() {
     assert_eq!(lab.out("ls -1F f3 dd ldd", ""), "f3\nldd@\n\ndd:\nsub/\n");
     assert_eq!(lab.out("ls -R dd", ""), "dd:\nsub\n\ndd/sub:\n");
     assert_eq!(lab.out("ls -l f3", ""), "-rw-r--r-- 1 alice alice 6 Jan  4 14:45 f3\n");
-    assert_eq!(lab.out("ls -ld dd ldd", ""), "drwxr-xr-x 3 alice alice 60 Jan  4 14:45 dd\nlrwxrwxrwx 1 alice alice  2 Jan  4 14:45 ldd -> dd\n");
+    assert_eq!(
+        lab.out("ls -ld dd ldd", ""),
+        "drwxr-xr-x 3 alice alice 60 Jan  4 14:45 dd\nlrwxrwxrwx 1 alice alice  2 Jan  4 14:45 ldd -> dd\n"
+    );
     assert_eq!(lab.out("ls -A dd/sub", ""), "");
-    assert_eq!(lab.out("ls -l", ""), "total 4\ndrwxr-xr-x 3 alice alice 60 Jan  4 14:45 dd\n-rw-r--r-- 1 alice alice  6 Jan  4 14:45 f3\nlrwxrwxrwx 1 alice alice  2 Jan  4 14:45 ldd -> dd\n");
+    assert_eq!(
+        lab.out("ls -l", ""),
+        "total 4\ndrwxr-xr-x 3 alice alice 60 Jan  4 14:45 dd\n-rw-r--r-- 1 alice alice  6 Jan  4 14:45 f3\nlrwxrwxrwx 1 alice alice  2 Jan  4 14:45 ldd -> dd\n"
+    );
     assert_eq!(lab.out("ls -l /dev/null", ""), "crw-rw-rw- 1 root root 1, 3 Jan  4 14:45 /dev/null\n");
     lab.out("touch -d 2020-01-04 f3", "");
     assert_eq!(lab.out("ls -l f3", ""), "-rw-r--r-- 1 alice alice 6 Jan  4  2020 f3\n");
-    assert_eq!(lab.out("ls -ld --time-style=full-iso f3", ""), "-rw-r--r-- 1 alice alice 6 2020-01-04 00:00:00.000000000 +0000 f3\n");
+    assert_eq!(
+        lab.out("ls -ld --time-style=full-iso f3", ""),
+        "-rw-r--r-- 1 alice alice 6 2020-01-04 00:00:00.000000000 +0000 f3\n"
+    );
     let said = lab.run(&["ls", "nosuch", "f3", "dd"], "");
     assert_eq!(said.out, "f3\n\ndd:\nsub\n");
     assert_eq!((&*said.err, said.status), ("ls: cannot access 'nosuch': No such file or directory\n", 2));
@@ -175,7 +190,10 @@ fn the_smallest() {
     assert_eq!(lab.out("date -R -d @0", ""), "Thu, 01 Jan 1970 00:00:00 +0000\n");
     assert_eq!(lab.out("env -i A=1 printenv A", ""), "1\n");
     assert_eq!(lab.err("env nosuch", ""), ("env: 'nosuch': No such file or directory\n".into(), 127));
-    assert_eq!(lab.err("sleep 1y", "").0, "sleep: invalid time interval '1y'\nTry 'sleep --help' for more information.\n");
+    assert_eq!(
+        lab.err("sleep 1y", "").0,
+        "sleep: invalid time interval '1y'\nTry 'sleep --help' for more information.\n"
+    );
     assert_eq!(lab.out("ls --help", ""), "Usage: ls [OPTION]... [FILE]...\n");
 }
 
@@ -219,7 +237,10 @@ fn sed_edits() {
     assert_eq!(lab.out("sed -E 's/(a|b)+/<\\1>/'", "aab"), "<b>");
     lab.out("sed -i.bak s/b/B/ f3", "");
     assert_eq!((lab.read("f3"), lab.read("f3.bak")), ("a\nB\nc\n".into(), ABC.into()));
-    assert_eq!(lab.err("sed p nosuch", ""), ("sed: can't read nosuch: No such file or directory\n".into(), 2));
+    assert_eq!(
+        lab.err("sed p nosuch", ""),
+        ("sed: can't read nosuch: No such file or directory\n".into(), 2)
+    );
 }
 
 #[test]
@@ -242,8 +263,14 @@ fn filters_of_lines() {
     assert_eq!(lab.out("comm f3 -", "b\nd\n"), "a\n\t\tb\nc\n\td\n");
     assert_eq!(lab.out("tee copy", "x\n"), "x\n");
     assert_eq!(lab.read("copy"), "x\n");
-    assert_eq!(lab.err("cut -f0", "").0, "cut: fields are numbered from 1\nTry 'cut --help' for more information.\n");
-    assert_eq!(lab.err("tr a", "").0, "tr: missing operand after 'a'\nTwo strings must be given when translating.\nTry 'tr --help' for more information.\n");
+    assert_eq!(
+        lab.err("cut -f0", "").0,
+        "cut: fields are numbered from 1\nTry 'cut --help' for more information.\n"
+    );
+    assert_eq!(
+        lab.err("tr a", "").0,
+        "tr: missing operand after 'a'\nTwo strings must be given when translating.\nTry 'tr --help' for more information.\n"
+    );
 }
 
 #[test]
@@ -325,8 +352,14 @@ fn processes_and_places() {
     let out = lab.out("ps -o user,ppid,comm,args", "");
     let last = out.lines().last().unwrap_or_default();
     assert!(out.starts_with("USER      PPID COMMAND         COMMAND\n"), "{out}");
-    assert!(last.starts_with("alice    ") && last.ends_with("ps              ps -o user,ppid,comm,args"), "{out}");
-    assert!(lab.out("ps aux", "").starts_with("USER       PID %CPU %MEM    VSZ   RSS TTY      STAT START   TIME COMMAND\n"));
+    assert!(
+        last.starts_with("alice    ") && last.ends_with("ps              ps -o user,ppid,comm,args"),
+        "{out}"
+    );
+    assert!(
+        lab.out("ps aux", "")
+            .starts_with("USER       PID %CPU %MEM    VSZ   RSS TTY      STAT START   TIME COMMAND\n")
+    );
     assert!(lab.out("ps -ef", "").starts_with("UID        PID  PPID  C STIME TTY          TIME CMD\n"));
     assert_eq!(lab.err("kill 99999", ""), ("kill: (99999): No such process\n".into(), 1));
     assert_eq!(lab.err("killall nosuch", ""), ("nosuch: no process found\n".into(), 1));
@@ -336,7 +369,10 @@ fn processes_and_places() {
     assert_eq!(lab.out("readlink link", ""), "f3\n");
     assert_eq!(lab.out("readlink -f link", ""), "/home/alice/f3\n");
     assert_eq!(lab.out("realpath nosuch", ""), "/home/alice/nosuch\n");
-    assert_eq!(lab.out("file f3 link /dev/null .", ""), "f3:        ASCII text\nlink:      symbolic link to f3\n/dev/null: character special (1/3)\n.:         directory\n");
+    assert_eq!(
+        lab.out("file f3 link /dev/null .", ""),
+        "f3:        ASCII text\nlink:      symbolic link to f3\n/dev/null: character special (1/3)\n.:         directory\n"
+    );
     assert_eq!(lab.err("mktemp x", ""), ("mktemp: too few X's in template 'x'\n".into(), 1));
     assert_eq!(lab.out("mktemp -u aXXX", "").len(), 5);
     assert_eq!(lab.out("du f3", ""), "4\tf3\n");
@@ -359,4 +395,111 @@ fn differences() {
     assert_eq!(diff("diff p1 p1").status, 0);
     assert_eq!(diff("cmp p1 p2").err, "cmp: EOF on p1 after byte 4, line 2\n");
     assert_eq!(diff("cmp -l p1 p3").status, 1);
+}
+
+#[test]
+fn awk_programs() {
+    let lab = Lab::with(&[("f", "one 1\ntwo 2\nthree 3\n")]);
+    for (program, text) in [
+        ("{print $2, $1}", "1 one\n2 two\n3 three\n"),
+        ("/t/", "two 2\nthree 3\n"),
+        ("$2 > 1 {n += $2} END {print n, NR}", "5 3\n"),
+        ("NR==2,NR==3 {print NR \":\" $0}", "2:two 2\n3:three 3\n"),
+        ("BEGIN {printf \"%5.2f|%-4s|%d\\n\", 3.14159, \"ab\", 42.9}", " 3.14|ab  |42\n"),
+        ("{a[$1] = $2} END {for (k in a) print k, a[k]}", "one 1\ntwo 2\nthree 3\n"),
+        ("{gsub(/[aeiou]/, \"<&>\"); print}", "<o>n<e> 1\ntw<o> 2\nthr<e><e> 3\n"),
+        ("{$2 = \"x\"; print; print NF}", "one x\n2\ntwo x\n2\nthree x\n2\n"),
+        ("BEGIN {x[\"a\"]; if (\"a\" in x) print \"in\"; delete x[\"a\"]; print length(x)}", "in\n0\n"),
+        ("function f(n) {return n <= 1 ? 1 : n * f(n - 1)} BEGIN {print f(10)}", "3628800\n"),
+        ("BEGIN {while (i < 3) {i++; if (i == 2) continue; print i}}", "1\n3\n"),
+        (
+            "BEGIN {n = split(\"a:b:c\", p, \":\"); print n, p[3]; print substr(\"hello\", 2, 3), index(\"hello\", \"l\")}",
+            "3 c\nell 3\n",
+        ),
+        (
+            "BEGIN {print 1e6, 0.1 + 0.2, 1 / 3, 2 ^ 10, 7 % 3, -3 \" \" -4}",
+            "1000000 0.3 0.333333 1024 1 -3-4\n",
+        ),
+        ("BEGIN {print toupper(\"abc\") tolower(\"DEF\"), length(\"four\")}", "ABCdef 4\n"),
+        ("BEGIN {if (match(\"foobar\", /o+/)) print RSTART, RLENGTH}", "2 2\n"),
+        ("BEGIN {while ((getline line < \"f\") > 0) n++; print n}", "3\n"),
+        ("NR == 1 {next} {print $1; exit} END {print \"end\"}", "two\nend\n"),
+        ("END {print $0, NF}", "three 3 2\n"),
+        ("!seen[length($1)]++ {print $1}", "one\nthree\n"),
+        ("{print > \"copy\"} END {close(\"copy\"); getline l < \"copy\"; print l}", "one 1\n"),
+        ("BEGIN {print length() + 1; print (1, 2) in a; print \"a\" > \"/dev/stdout\"}", "1\n0\na\n"),
+    ] {
+        let said = lab.run(&["awk", program, "f"], "");
+        assert_eq!((&*said.out, &*said.err), (text, ""), "{program}");
+    }
+    assert_eq!(lab.out("awk -F: -v x=5 '{print $2 + x}'", "a:1\n"), "6\n");
+    assert_eq!(lab.run(&["awk", "BEGIN {exit 3}"], "").status, 3);
+    assert_eq!(lab.err("awk '{print'", ""), ("awk: line 2: missing } near end of file\n".into(), 2));
+    assert_eq!(lab.out("awk 'BEGIN {print 1/0}'", ""), "inf\n");
+    assert_eq!(lab.err("awk 1 nosuch", "").1, 2);
+    assert_eq!(lab.run(&["awk", "BEGIN {for (;;) x++}"], "").status, 2);
+}
+
+#[test]
+fn octets_made_visible() {
+    let lab = Lab::with(&[("f3", ABC), ("p3", "a")]);
+    assert_eq!(lab.out("od -c f3", ""), "0000000   a  \\n   b  \\n   c  \\n\n0000006\n");
+    assert_eq!(lab.out("od -An -tx1 f3", ""), " 61 0a 62 0a 63 0a\n");
+    assert_eq!(lab.out("od f3", ""), "0000000 005141 005142 005143\n0000006\n");
+    assert_eq!(lab.out("od -b f3", ""), "0000000 141 012 142 012 143 012\n0000006\n");
+    assert_eq!(
+        lab.out("od -A x -t x1z f3", ""),
+        "000000 61 0a 62 0a 63 0a                                >a.b.c.<\n000006\n"
+    );
+    assert_eq!(
+        lab.out("hexdump -C f3", ""),
+        "00000000  61 0a 62 0a 63 0a                                 |a.b.c.|\n00000006\n"
+    );
+    assert_eq!(lab.out("hexdump f3", ""), "0000000 0a61 0a62 0a63                         \n0000006\n");
+    assert_eq!(lab.out("xxd f3", ""), "00000000: 610a 620a 630a                           a.b.c.\n");
+    assert_eq!(lab.out("base64 p3", ""), "YQ==\n");
+    assert_eq!(lab.out("base64 -d", "YWJj\n"), "abc");
+    assert_eq!(lab.err("base64 -d", "!!"), ("base64: invalid input\n".into(), 1));
+}
+
+#[test]
+fn names_and_connections() {
+    let lab = Lab::new();
+    assert_eq!(
+        lab.err("telnet 192.0.2.10 25", "").0,
+        "telnet: Unable to connect to remote host: Connection refused\n"
+    );
+    let said = lab.run(&["telnet", "nosuch.invalid", "25"], "");
+    assert_eq!(
+        (&*said.err, said.status),
+        ("Server lookup failure:  nosuch.invalid:25, Name or service not known\n", 1)
+    );
+    assert_eq!(lab.err("nc -z 192.0.2.10 25", "").1, 1);
+    assert!(
+        lab.out("ss -ltn", "")
+            .starts_with("State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess\n")
+    );
+    use crate::proto::dns::{Data, Record};
+    let record = |name: &str, data| Record { name: name.into(), ttl: 300, data };
+    lab.world.zone_mut().add(record("example.com", Data::Mx(10, "mx.example.com".into())));
+    lab.world.zone_mut().add(record("mx.example.com", Data::Address("192.0.2.10".parse().unwrap())));
+    assert_eq!(lab.out("dig +short mx example.com", ""), "10 mx.example.com.\n");
+    assert!(lab.out("dig mx.example.com", "").contains("\nmx.example.com.\t\t300\tIN\tA\t192.0.2.10\n"));
+    assert_eq!(lab.out("host -t mx example.com", ""), "example.com mail is handled by 10 mx.example.com.\n");
+    assert_eq!(lab.out("host mx.example.com", ""), "mx.example.com has address 192.0.2.10\n");
+    let said = lab.run(&["host", "nosuch.example.com"], "");
+    assert_eq!((&*said.out, said.status), ("Host nosuch.example.com not found: 3(NXDOMAIN)\n", 1));
+}
+
+#[test]
+fn services_and_packages() {
+    let lab = Lab::new();
+    let said = lab.as_user("root", &["apt-get", "-y", "install", "postfix"], "");
+    assert!(
+        said.status == 0 && said.out.contains("postfix is already the newest version (3.7.11-0+deb12u1).\n")
+    );
+    assert_eq!(lab.err("apt-get install postfix", "").1, 100);
+    assert_eq!(lab.run(&["systemctl", "is-active", "postfix"], "").out, "inactive\n");
+    let text = "Failed to start nosuch.service: Unit nosuch.service not found.\n";
+    assert_eq!(lab.err("systemctl start nosuch", ""), (text.into(), 5));
 }

@@ -51,7 +51,8 @@ pub async fn main(p: Process) -> i32 {
         (atime, mtime) = (Touch::At(time), Touch::At(time));
     }
     let only = |word: &str| parsed.value(TIME).is_some_and(|w| word.split(' ').any(|known| known == w));
-    let (access, modify) = (parsed.has('a') || only("access atime use"), parsed.has('m') || only("modify mtime"));
+    let (access, modify) =
+        (parsed.has('a') || only("access atime use"), parsed.has('m') || only("modify mtime"));
     if access && !modify {
         mtime = Touch::Keep;
     }

@@ -24,7 +24,11 @@ pub async fn main(p: Process) -> i32 {
         return tool.usage("missing operand", 1).await;
     }
     if operands.len() < 2 && delete == squeeze {
-        let text = if delete { "Two strings must be given when both deleting and squeezing repeats." } else { "Two strings must be given when translating." };
+        let text = if delete {
+            "Two strings must be given when both deleting and squeezing repeats."
+        } else {
+            "Two strings must be given when translating."
+        };
         tool.warn(format!("missing operand after {}", quoted(&operands[0]))).await;
         tool.p.eprint(format!("{text}\nTry '{} --help' for more information.\n", tool.name)).await;
         return 1;
@@ -32,7 +36,11 @@ pub async fn main(p: Process) -> i32 {
     let most = if delete && !squeeze { 1 } else { 2 };
     if let Some(extra) = operands.get(most) {
         tool.warn(format!("extra operand {}", quoted(extra))).await;
-        let hint = if most == 1 && operands.len() == 2 { "Only one string may be given when deleting without squeezing repeats.\n" } else { "" };
+        let hint = if most == 1 && operands.len() == 2 {
+            "Only one string may be given when deleting without squeezing repeats.\n"
+        } else {
+            ""
+        };
         tool.p.eprint(format!("{hint}Try '{} --help' for more information.\n", tool.name)).await;
         return 1;
     }
@@ -131,7 +139,9 @@ fn set(text: &str, fill: Option<usize>) -> Result<Vec<u8>, String> {
             at += 1 + used;
             if high < low {
                 let (low, high) = (char::from(low), char::from(high));
-                return Err(format!("range-endpoints of '{low}-{high}' are in reverse collating sequence order"));
+                return Err(format!(
+                    "range-endpoints of '{low}-{high}' are in reverse collating sequence order"
+                ));
             }
             out.extend(low..=high);
         } else {

@@ -72,7 +72,8 @@ pub async fn sleep(p: Process) -> i32 {
 
 /// pwd(1)
 pub async fn pwd(p: Process) -> i32 {
-    const OPTIONS: Options = Options { usage: "[OPTION]...", short: "LP", long: &[("logical", 'L'), ("physical", 'P')], ..NONE };
+    const OPTIONS: Options =
+        Options { usage: "[OPTION]...", short: "LP", long: &[("logical", 'L'), ("physical", 'P')], ..NONE };
     let mut tool = Tool::new(p);
     let parsed = match OPTIONS.parse(&mut tool).await {
         Ok(parsed) => parsed,
@@ -246,7 +247,8 @@ pub async fn seq(p: Process) -> i32 {
     let mut numbers: Vec<Rc<str>> = Vec::new();
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
-        let option = arg.strip_prefix('-').filter(|o| o.starts_with(|c: char| c.is_ascii_alphabetic() || c == '-'));
+        let option =
+            arg.strip_prefix('-').filter(|o| o.starts_with(|c: char| c.is_ascii_alphabetic() || c == '-'));
         match option.filter(|_| numbers.is_empty()) {
             Some(o) if o.starts_with('s') && o.len() > 1 => separator = o[1..].to_owned(),
             Some("s") => separator = rest.next().map(|s| s.to_string()).unwrap_or_default(),
@@ -287,10 +289,17 @@ pub async fn seq(p: Process) -> i32 {
     }
     let decimals = |text: &Rc<str>| text.split_once('.').map_or(0, |(_, after)| after.len());
     let places = numbers[..numbers.len().min(2)].iter().map(decimals).max().unwrap_or(0);
-    let places = if numbers.len() == 2 { decimals(&numbers[0]) } else if numbers.len() == 1 { 0 } else { places };
+    let places = if numbers.len() == 2 {
+        decimals(&numbers[0])
+    } else if numbers.len() == 1 {
+        0
+    } else {
+        places
+    };
     let count = ((last - first) / step + 1e-10).floor();
     let shown = |x: f64| format!("{x:.places$}");
-    let width = if equal && count >= 0.0 { shown(first).len().max(shown(first + count * step).len()) } else { 0 };
+    let width =
+        if equal && count >= 0.0 { shown(first).len().max(shown(first + count * step).len()) } else { 0 };
     let mut n = 0.0;
     while n <= count {
         let x = first + n * step;

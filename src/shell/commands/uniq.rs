@@ -41,7 +41,9 @@ pub async fn main(p: Process) -> i32 {
         return tool.usage(format!("extra operand {}", quoted(extra)), 1).await;
     }
     let mut numbers = [0, 0, usize::MAX];
-    for (n, (option, what)) in [('f', "fields to skip"), ('s', "bytes to skip"), ('w', "bytes to compare")].into_iter().enumerate() {
+    for (n, (option, what)) in
+        [('f', "fields to skip"), ('s', "bytes to skip"), ('w', "bytes to compare")].into_iter().enumerate()
+    {
         let Some(text) = parsed.value(option) else { continue };
         match text.parse() {
             Ok(number) => numbers[n] = number,
@@ -54,7 +56,14 @@ pub async fn main(p: Process) -> i32 {
     let [fields, octets, most] = numbers;
     let fold = parsed.has('i');
     let end = if parsed.has('z') { 0 } else { b'\n' };
-    let mut wish = Wish { count: parsed.has('c'), repeated: parsed.has('d'), all: parsed.has('D'), unique: parsed.has('u'), end, out: Vec::new() };
+    let mut wish = Wish {
+        count: parsed.has('c'),
+        repeated: parsed.has('d'),
+        all: parsed.has('D'),
+        unique: parsed.has('u'),
+        end,
+        out: Vec::new(),
+    };
     let name = parsed.operands.first().cloned().unwrap_or_else(|| "-".into());
     let mut input = match Input::open(&tool.p, &name) {
         Ok(input) => input,

@@ -67,13 +67,18 @@ pub async fn main(p: Process) -> i32 {
     let replace = parsed.value('I');
     let delimiter = if parsed.has('0') { Some(0) } else { parsed.value('d').map(delimiter) };
     let items = match delimiter {
-        Some(d) => Ok(text.split_inclusive(|b| *b == d).map(|i| vec![lossy(i.strip_suffix(&[d]).unwrap_or(i))]).collect()),
+        Some(d) => Ok(text
+            .split_inclusive(|b| *b == d)
+            .map(|i| vec![lossy(i.strip_suffix(&[d]).unwrap_or(i))])
+            .collect()),
         None => words(&text, replace.is_some()),
     };
     let lines: Vec<Vec<Rc<str>>> = match items {
         Ok(lines) => lines,
         Err(quote) => {
-            let text = format!("unmatched {quote} quote; by default quotes are special to xargs unless you use the -0 option");
+            let text = format!(
+                "unmatched {quote} quote; by default quotes are special to xargs unless you use the -0 option"
+            );
             tool.warn(text).await;
             return 1;
         }

@@ -183,7 +183,12 @@ impl<'a> Machine<'a> {
     ///
     /// # Errors
     /// What to say when the script cannot go on.
-    pub async fn run(&mut self, tool: &mut Tool, lines: &mut Lines, out: &mut Output) -> Result<Option<i32>, String> {
+    pub async fn run(
+        &mut self,
+        tool: &mut Tool,
+        lines: &mut Lines,
+        out: &mut Output,
+    ) -> Result<Option<i32>, String> {
         let mut fresh = true;
         loop {
             if fresh {
@@ -221,7 +226,12 @@ impl<'a> Machine<'a> {
         self.newline = newline;
     }
 
-    async fn cycle(&mut self, tool: &mut Tool, lines: &mut Lines, out: &mut Output) -> Result<(Then, i32), String> {
+    async fn cycle(
+        &mut self,
+        tool: &mut Tool,
+        lines: &mut Lines,
+        out: &mut Output,
+    ) -> Result<(Then, i32), String> {
         let (mut at, mut steps) = (0, 0_u64);
         self.substituted = false;
         while let Some(command) = self.commands.get(at) {
@@ -276,7 +286,9 @@ impl<'a> Machine<'a> {
         self.active[n] = match to {
             Address::Line(end) => (*end > line).then_some(*end),
             Address::Plus(more) => (*more > 0).then_some(line.saturating_add(*more)),
-            Address::Multiple(of) => (*of > 0 && line % of != 0).then(|| line.div_ceil(*of).saturating_mul(*of)),
+            Address::Multiple(of) => {
+                (*of > 0 && !line.is_multiple_of(*of)).then(|| line.div_ceil(*of).saturating_mul(*of))
+            }
             Address::Last => (!lines.last(tool).await).then_some(u64::MAX),
             _ => Some(u64::MAX),
         };
@@ -288,7 +300,7 @@ impl<'a> Machine<'a> {
             Address::Line(n) => lines.number == *n,
             Address::Last => lines.last(tool).await,
             Address::Step(first, 0) => lines.number == *first,
-            Address::Step(first, step) => lines.number >= *first && (lines.number - first) % step == 0,
+            Address::Step(first, step) => lines.number >= *first && (lines.number - first).is_multiple_of(*step),
             Address::Match(regex) => match self.regex(regex) {
                 Some(regex) => regex.is_match(&self.space),
                 None => false,
@@ -305,7 +317,13 @@ impl<'a> Machine<'a> {
         self.last_regex.clone()
     }
 
-    async fn perform(&mut self, tool: &mut Tool, lines: &mut Lines, out: &mut Output, n: usize) -> Result<Then, String> {
+    async fn perform(
+        &mut self,
+        tool: &mut Tool,
+        lines: &mut Lines,
+        out: &mut Output,
+        n: usize,
+    ) -> Result<Then, String> {
         let commands = self.commands;
         match &commands[n].what {
             What::Block(_) | What::Nothing | What::Quit { .. } => {}
@@ -315,7 +333,8 @@ impl<'a> Machine<'a> {
             What::ReadFile(name) => self.queued.push(Queued::File(name.clone())),
             What::Insert(text) => out.line(tool, &text[..text.len() - 1], true).await,
             What::Change(text) => {
-                let last_of_range = commands[n].to.is_none() || self.active[n].is_none() || commands[n].negate;
+                let last_of_range =
+                    commands[n].to.is_none() || self.active[n].is_none() || commands[n].negate;
                 if last_of_range {
                     out.line(tool, &text[..text.len() - 1], true).await;
                 }
@@ -380,7 +399,8 @@ impl<'a> Machine<'a> {
                 out.line(tool, first, true).await;
             }
             What::ReadLine(name) => {
-                let reader = self.readers.entry(name.clone()).or_insert_with(|| Input::open(&tool.p, name).ok());
+                let reader =
+                    self.readers.entry(name.clone()).or_insert_with(|| Input::open(&tool.p, name).ok());
                 if let Some(input) = reader
                     && let Ok(Some(line)) = input.line().await
                 {
@@ -420,7 +440,13 @@ impl<'a> Machine<'a> {
         Ok(Then::On)
     }
 
-    async fn write(&mut self, tool: &mut Tool, out: &mut Output, name: &str, text: &[u8]) -> Result<(), String> {
+    async fn write(
+        &mut self,
+        tool: &mut Tool,
+        out: &mut Output,
+        name: &str,
+        text: &[u8],
+    ) -> Result<(), String> {
         match name {
             "/dev/stdout" => out.line(tool, text, true).await,
             "/dev/stderr" => {
@@ -449,11 +475,12 @@ impl<'a> Machine<'a> {
                 out.line(tool, line, true).await;
             }
             out.missing_newline = false;
-            if !whole && !text.is_empty() {
-                if let Some(held) = &mut out.held {
-                    held.pop();
-                    out.missing_newline = true;
-                }
+            if !whole
+                && !text.is_empty()
+                && let Some(held) = &mut out.held
+            {
+                held.pop();
+                out.missing_newline = true;
             }
         }
     }

@@ -49,7 +49,10 @@ pub enum What {
     NextAppend,
     Print,
     PrintFirst,
-    Quit { status: i32, silent: bool },
+    Quit {
+        status: i32,
+        silent: bool,
+    },
     ReadFile(String),
     ReadLine(String),
     Substitute(Box<Substitute>),
@@ -136,8 +139,14 @@ impl Source {
     /// # Errors
     /// GNU's messages.
     pub fn compile(&self, extended: bool) -> Result<Vec<Command>, String> {
-        let mut parser =
-            Parser { text: &self.text, at: 0, extended, blocks: Vec::new(), labels: BTreeMap::new(), jumps: Vec::new() };
+        let mut parser = Parser {
+            text: &self.text,
+            at: 0,
+            extended,
+            blocks: Vec::new(),
+            labels: BTreeMap::new(),
+            jumps: Vec::new(),
+        };
         let mut commands = parser.commands().map_err(|text| self.message(parser.at, &text))?;
         if let Some((_, at)) = parser.blocks.first() {
             let n = self.pieces.iter().rposition(|(start, _)| start <= at).unwrap_or(0);
@@ -309,8 +318,8 @@ impl Parser<'_> {
                 What::List
             }
             letter => {
-                let what = simple(letter)
-                    .ok_or_else(|| format!("unknown command: `{}'", char::from(letter)))?;
+                let what =
+                    simple(letter).ok_or_else(|| format!("unknown command: `{}'", char::from(letter)))?;
                 self.end()?;
                 what
             }
@@ -466,7 +475,8 @@ impl Parser<'_> {
         let delimiter = self.next().filter(|d| *d != b'\n' && *d != b'\\').ok_or(UNTERMINATED)?;
         let pattern = self.until(delimiter, true).ok_or(UNTERMINATED)?;
         let replacement = self.until(delimiter, false).ok_or(UNTERMINATED)?;
-        let mut s = Substitute { regex: None, parts: Vec::new(), global: false, nth: 0, print: false, file: None };
+        let mut s =
+            Substitute { regex: None, parts: Vec::new(), global: false, nth: 0, print: false, file: None };
         let mut dialect = self.dialect();
         loop {
             match self.peek() {
