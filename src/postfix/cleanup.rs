@@ -79,7 +79,12 @@ impl<'d> Cleanup<'d> {
             message_size_limit: daemon.int("message_size_limit").max(0) as u64,
             always_add_missing: daemon.yes("always_add_missing_headers"),
             undisclosed: daemon.string("undisclosed_recipients_header"),
-            drop: daemon.config.list("message_drop_headers").iter().map(|h| h.to_ascii_lowercase().into()).collect(),
+            drop: daemon
+                .config
+                .list("message_drop_headers")
+                .iter()
+                .map(|h| h.to_ascii_lowercase().into())
+                .collect(),
             enable_original_recipient: daemon.yes("enable_original_recipient"),
             hopcount_limit: daemon.int("hopcount_limit").max(0) as usize,
             delay_warning: daemon.seconds("delay_warning_time"),
@@ -165,7 +170,8 @@ impl<'d> Cleanup<'d> {
         let mut all: Vec<Recipient> = Vec::with_capacity(submission.recipients.len());
         for rcpt in &submission.recipients {
             let address = self.rewriter.rewrite(p, submission.context, &rcpt.address).await;
-            let original = if rcpt.original.is_empty() { rcpt.address.clone() } else { rcpt.original.clone() };
+            let original =
+                if rcpt.original.is_empty() { rcpt.address.clone() } else { rcpt.original.clone() };
             let dsn_orcpt = match &*rcpt.dsn_orcpt {
                 "" => format!("rfc822;{}", crate::proto::smtp::xtext_encode(&address)).into(),
                 _ => rcpt.dsn_orcpt.clone(),
@@ -189,7 +195,14 @@ impl<'d> Cleanup<'d> {
     }
 
     /// The whole queue file.
-    fn encode(&self, id: &str, s: &Submission, sender: &str, recipients: &[Recipient], message: &Message) -> Vec<u8> {
+    fn encode(
+        &self,
+        id: &str,
+        s: &Submission,
+        sender: &str,
+        recipients: &[Recipient],
+        message: &Message,
+    ) -> Vec<u8> {
         let mut file = Vec::with_capacity(message.headers.len() + message.body.len() + 700);
         record::put(&mut file, Type::Size, &[b' '; SIZE_LEN]);
         record::put(&mut file, Type::Time, queue::time_record(s.arrival).as_bytes());
@@ -286,7 +299,8 @@ fn put_lines(file: &mut Vec<u8>, text: &[u8]) {
     /// `line_length_limit`
     const LIMIT: usize = 2048;
     let mut at = 0;
-    for end in memchr::memchr_iter(b'\n', text).chain((!text.is_empty() && !text.ends_with(b"\n")).then_some(text.len()))
+    for end in memchr::memchr_iter(b'\n', text)
+        .chain((!text.is_empty() && !text.ends_with(b"\n")).then_some(text.len()))
     {
         let mut line = &text[at..end];
         while line.len() > LIMIT {

@@ -56,7 +56,9 @@ async fn pick_up(daemon: &Daemon, old_id: &Rc<str>, path: &str) {
             refused(daemon, &id, &file, &dsn, &text).await;
             done(daemon, old_id, path);
         }
-        _ => daemon.msg.log(&format!("warning: maildrop/{old_id}: error writing {id}: queue file write error")),
+        _ => {
+            daemon.msg.log(&format!("warning: maildrop/{old_id}: error writing {id}: queue file write error"))
+        }
     }
 }
 
@@ -89,7 +91,8 @@ fn submission(daemon: &Daemon, id: &str, uid: u32, file: &QueueFile) -> Submissi
         eight_bit: file.attribute("encoding").is_some_and(|v| v == "8bit"),
         smtputf8: false,
         recipients: file.recipients.clone(),
-        prepend: format!("Received: by {by}\n\tid {id}; {}\n", message::date_with_zone(now.unix())).into_bytes(),
+        prepend: format!("Received: by {by}\n\tid {id}; {}\n", message::date_with_zone(now.unix()))
+            .into_bytes(),
         content: file.content().into(),
         trace,
         internal: false,

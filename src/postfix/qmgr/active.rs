@@ -148,7 +148,11 @@ impl Qmgr {
             let place = if limit == 1 { address.clone() } else { nexthop.clone() };
             let site: SiteName = (transport.clone(), place);
             let rcpt = Recipient { address, ..rcpt.clone() };
-            match batches.iter_mut().rev().find(|b| b.site == site && (limit == 0 || b.recipients.len() < limit)) {
+            match batches
+                .iter_mut()
+                .rev()
+                .find(|b| b.site == site && (limit == 0 || b.recipients.len() < limit))
+            {
                 Some(batch) => batch.recipients.push(rcpt),
                 None => batches.push(Batch { transport, nexthop, site, recipients: vec![rcpt] }),
             }
@@ -245,9 +249,7 @@ impl Qmgr {
             return report;
         }
         // The agent died at it: what it had done is struck in the file, the rest waits.
-        self.daemon.msg.log(&format!(
-            "warning: private/{transport} socket: malformed response"
-        ));
+        self.daemon.msg.log(&format!("warning: private/{transport} socket: malformed response"));
         let reason = "unknown mail transport error";
         let site_down = Some(Dsn::new("4.3.0", reason));
         DeliveryReport { deferred: true, site_down }
@@ -286,7 +288,11 @@ impl Qmgr {
             bounce::flush(&self.daemon, "bounce", message.report(ReportKind::Failure)).await;
         }
         if p.exists(&queue::path("trace", id)) {
-            let kind = if message.trace_flags() == TraceFlags::None { ReportKind::Success } else { ReportKind::Trace };
+            let kind = if message.trace_flags() == TraceFlags::None {
+                ReportKind::Success
+            } else {
+                ReportKind::Trace
+            };
             bounce::flush(&self.daemon, "trace", message.report(kind)).await;
         }
         if !message.deferred.get() {

@@ -300,7 +300,9 @@ impl<'a> Machine<'a> {
             Address::Line(n) => lines.number == *n,
             Address::Last => lines.last(tool).await,
             Address::Step(first, 0) => lines.number == *first,
-            Address::Step(first, step) => lines.number >= *first && (lines.number - first).is_multiple_of(*step),
+            Address::Step(first, step) => {
+                lines.number >= *first && (lines.number - first).is_multiple_of(*step)
+            }
             Address::Match(regex) => match self.regex(regex) {
                 Some(regex) => regex.is_match(&self.space),
                 None => false,
