@@ -189,14 +189,16 @@ fn snapshot(source: &Source, trace: &maillab::trace::Trace, accept: bool) -> Str
     let path = source::snapshot(&source.path);
     let now = maillab::view::snapshot::of(&source.scenario, trace);
     if accept {
-        let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, now));
+        let file = maillab::view::snapshot::file(&now);
+        let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, file));
         return written.err().map_or_else(String::new, |e| format!("error: {}: {e}\n", path.display()));
     }
     let Ok(before) = fs::read_to_string(&path) else { return String::new() };
-    if before == now {
+    if maillab::view::snapshot::is(&before, &now) {
         return String::new();
     }
-    let diff = similar::TextDiff::from_lines(before.as_str(), now.as_str());
+    let before = maillab::view::snapshot::body(&before);
+    let diff = similar::TextDiff::from_lines(before, now.as_str());
     let mut out = format!("{}: the trace is not what it was\n", path.display());
     let shown = diff.unified_diff().context_radius(2).header("snapshot", "now").to_string();
     for line in shown.lines().take(40) {

@@ -93,5 +93,5 @@ pub fn name(path: &Path) -> String {
 
 /// Where the snapshot of a scenario's trace lies.
 pub fn snapshot(path: &Path) -> PathBuf {
-    path.parent().unwrap_or(Path::new("")).join("snapshots").join(format!("{}.trace", name(path)))
+    path.parent().unwrap_or(Path::new("")).join("snapshots").join(format!("{}.snap", name(path)))
 }

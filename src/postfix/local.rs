@@ -160,11 +160,6 @@ impl<'d> Agent<'d> {
                 forwards: RefCell::default(),
                 content: delivery.content(),
             };
-            if work.is_looping() {
-                let dsn = Dsn::new("5.4.6", format!("mail forwarding loop for {}", rcpt.address));
-                delivery.bounced(rcpt, "local", Progress::default(), &dsn).await;
-                continue;
-            }
             let target = Target {
                 rcpt: rcpt.clone(),
                 origin: Origin::Envelope,
@@ -229,16 +224,20 @@ impl Settings {
 }
 
 impl<'a> Work<'a> {
-    /// Has the message been here before? Its own `Delivered-To:` headers tell.
-    fn is_looping(&self) -> bool {
+    /// Has the message been delivered to this address before? Its own `Delivered-To:` headers tell.
+    fn is_looping(&self, address: &str) -> bool {
         crate::proto::message::headers(&self.content)
-            .any(|h| h.is("Delivered-To") && h.value().eq_ignore_ascii_case(self.delivered_to.as_bytes()))
+            .any(|h| h.is("Delivered-To") && h.value().eq_ignore_ascii_case(address.as_bytes()))
     }
 
     /// Delivers to a local name: alias, user, or nobody.
     fn recipient(&'a self, mut target: Target) -> Done<'a> {
         Box::pin(async move {
             let address = target.rcpt.address.clone();
+            if self.is_looping(&address) {
+                let dsn = Dsn::new("5.4.6", format!("mail forwarding loop for {address}"));
+                return self.delivery.bounced(&target.rcpt, "local", Progress::default(), &dsn).await;
+            }
             let local = address.rsplit_once('@').map_or(&*address, |(l, _)| l).to_ascii_lowercase();
             let (name, extension) = address::split_extension(&local, &self.agent.settings.delimiter);
             // Whoever names himself in his .forward means his mailbox.

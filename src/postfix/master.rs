@@ -364,7 +364,12 @@ async fn wake(p: Process, service: Rc<Service>, pause: Duration) {
         if service.retired.get() {
             return;
         }
-        let _ = trigger(&p, &path, Trigger("W")).await;
+        // A service marked `?` is woken only while it runs. What comes by the clock is nobody's
+        // letter, and stays out of the trace.
+        let wanted = !service.entry.wakeup_if_used || service.running.get() > 0;
+        if wanted && let Ok(stream) = p.connect_unix(&path).await {
+            let _ = stream.send_untold(Trigger("W"));
+        }
         if let Either::Right(()) = race(p.idle(pause), service.retirement()).await {
             return;
         }
