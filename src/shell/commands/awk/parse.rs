@@ -434,11 +434,11 @@ impl Parser {
             }
         }
         let target = if self.eat(">") {
-            Target::File(self.concat_only()?, false)
+            Target::File(self.destination()?, false)
         } else if self.eat(">>") {
-            Target::File(self.concat_only()?, true)
+            Target::File(self.destination()?, true)
         } else if self.eat("|") {
-            Target::Command(self.concat_only()?)
+            Target::Command(self.destination()?)
         } else {
             Target::Standard
         };
@@ -449,8 +449,8 @@ impl Parser {
         Ok(if formatted { Stmt::Printf(args, target) } else { Stmt::Print(args, target) })
     }
 
-    fn concat_only(&mut self) -> Parsed<Expr> {
-        self.deeper(Parser::concat)
+    fn destination(&mut self) -> Parsed<Expr> {
+        self.deeper(Parser::ternary)
     }
 
     fn list(&mut self, end: &str) -> Parsed<Vec<Expr>> {
