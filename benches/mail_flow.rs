@@ -42,7 +42,8 @@ const MAIN_CF: &str = "compatibility_level = 3.6\nmyhostname = mx.example.com\nm
 
 /// A message of a thousand octets, as it goes over the wire.
 fn message() -> String {
-    let mut text = String::from("From: a@client.example.net\r\nTo: bob@example.com\r\nSubject: bench\r\n\r\n");
+    let mut text =
+        String::from("From: a@client.example.net\r\nTo: bob@example.com\r\nSubject: bench\r\n\r\n");
     while text.len() < 1000 {
         text.push_str("The quick brown fox jumps over the lazy dog, again and again and again.\r\n");
     }
@@ -113,9 +114,10 @@ fn tidy(world: &World, name: &str) -> usize {
     let names: Vec<String> = {
         let fs = host.fs();
         let new = fs.resolve(&Cred::root(), fs.root(), "/home/bob/Maildir/new", true);
-        new.map_or_else(|_| Vec::new(), |ino| {
-            fs.readdir(ino).map(|all| all.map(|(n, _)| n.to_owned()).collect()).unwrap_or_default()
-        })
+        new.map_or_else(
+            |_| Vec::new(),
+            |ino| fs.readdir(ino).map(|all| all.map(|(n, _)| n.to_owned()).collect()).unwrap_or_default(),
+        )
     };
     let now = world.now();
     let mut fs = host.fs_mut();
@@ -160,8 +162,9 @@ fn memory(keep: Keep) -> f64 {
 /// 1,000 hosts, and 100 messages to each.
 fn wide(hosts: usize, each: usize) {
     let address = |n: usize| Ipv4Addr::new(10, (n >> 8) as u8, n as u8, 25);
-    let mut all: Vec<_> =
-        (0..hosts).map(|n| server(&format!("mx{n}.example.net"), address(n), vec![Service::Postfix])).collect();
+    let mut all: Vec<_> = (0..hosts)
+        .map(|n| server(&format!("mx{n}.example.net"), address(n), vec![Service::Postfix]))
+        .collect();
     all.push(server("client.example.net", Ipv4Addr::new(198, 51, 100, 7), Vec::new()));
     let world = boot(all, Keep::Nothing);
     for n in 0..hosts {
@@ -203,7 +206,11 @@ fn main() {
         println!("memory a message, trace dropped: {:>8.0} bytes", memory(Keep::Nothing));
         let (n, each) = (1000, 100);
         let time = |each| {
-            #[expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "a benchmark measures time")]
+            #[expect(
+                clippy::disallowed_types,
+                clippy::disallowed_methods,
+                reason = "a benchmark measures time"
+            )]
             let start = std::time::Instant::now();
             wide(n, each);
             start.elapsed()

@@ -4,13 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers, the lowest first. What stands in one line does not know its neighbours.
-const LAYERS: [&[&str]; 5] = [
-    &["proto", "trace"],
-    &["world"],
-    &["postfix", "procmail", "mua", "shell"],
-    &["view"],
-    &["scenario"],
-];
+const LAYERS: [&[&str]; 5] =
+    [&["proto", "trace"], &["world"], &["postfix", "procmail", "mua", "shell"], &["view"], &["scenario"]];
 
 /// Arrows that are meant although the layers would not have them, with the reason.
 const MEANT: [(&str, &str, &str); 4] = [
@@ -73,7 +68,8 @@ fn uses(line: &str) -> Vec<String> {
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut all = Vec::new();
-    let mut entries: Vec<_> = fs::read_dir(folder).expect("the folder is there").flatten().map(|e| e.path()).collect();
+    let mut entries: Vec<_> =
+        fs::read_dir(folder).expect("the folder is there").flatten().map(|e| e.path()).collect();
     entries.sort();
     for path in entries {
         if path.is_dir() {

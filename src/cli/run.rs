@@ -111,7 +111,11 @@ fn all(files: &[PathBuf], arguments: &Run, colour: bool) -> Vec<Result> {
     results.into_iter().map(|(_, r)| r).collect()
 }
 
-#[expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "the report tells how long a run took")]
+#[expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the report tells how long a run took"
+)]
 fn one(path: &Path, arguments: &Run, colour: bool) -> Result {
     let start = std::time::Instant::now();
     let mut result = match source::read(path, colour) {

@@ -91,8 +91,8 @@ async fn ask<T: 'static>(daemon: &Daemon, service: &str, what: String, request: 
 
 /// Tells the sender of a message that never entered the queue: cleanup refused it.
 pub async fn refuse(daemon: &Daemon, id: &Rc<str>, file: &QueueFile, dsn: Dsn) {
-    let envid = file.attribute("envelope_id").cloned().unwrap_or_else(|| "".into());
-    let dsn_ret_full = file.attribute("ret_flags").map(|v| &**v == "1");
+    let envid = file.attribute("envelope_id").map_or_else(|| "".into(), Into::into);
+    let dsn_ret_full = file.attribute("ret_flags").map(|v| v == "1");
     let (id, sender) = (id.clone(), file.sender.clone());
     let report = Report { kind: ReportKind::Failure, id: id.clone(), sender, dsn_envid: envid, dsn_ret_full };
     let what = format!("tell <{}> that {id} is refused", file.sender);
@@ -153,7 +153,8 @@ async fn write(daemon: &Daemon, service: &str, report: &Report) {
     let text = daemon.p.read_text(&path).unwrap_or_default();
     let mut entries = log::parse(&text);
     wanted(report.kind, &mut entries);
-    let file = daemon.p.read_file(&Queue::Active.path(&report.id)).ok().and_then(|f| QueueFile::parse(f).ok());
+    let file =
+        daemon.p.read_file(&Queue::Active.path(&report.id)).ok().and_then(|f| QueueFile::parse(f).ok());
     if let Some(file) = file
         && !entries.is_empty()
     {
@@ -209,7 +210,13 @@ impl Writer<'_> {
             // A bounce that bounces is nobody's but the postmaster's; of one that bounces again nobody hears.
             if *kind == ReportKind::Failure && postmaster("2bounce") {
                 let to = self.daemon.string("2bounce_notice_recipient");
-                self.send(Notice::postmaster(*kind, true), &double, &to, "postmaster non-delivery notification").await;
+                self.send(
+                    Notice::postmaster(*kind, true),
+                    &double,
+                    &to,
+                    "postmaster non-delivery notification",
+                )
+                .await;
             }
             return;
         }
@@ -224,7 +231,9 @@ impl Writer<'_> {
         };
         self.send(Notice::sender(*kind), "", sender, what).await;
         let (class, setting, what) = match kind {
-            ReportKind::Failure => ("bounce", "bounce_notice_recipient", "postmaster non-delivery notification"),
+            ReportKind::Failure => {
+                ("bounce", "bounce_notice_recipient", "postmaster non-delivery notification")
+            }
             ReportKind::Delay => ("delay", "delay_notice_recipient", "postmaster delay notification"),
             _ => return,
         };
@@ -264,8 +273,11 @@ impl Writer<'_> {
             eight_bit: true,
             smtputf8: false,
             recipients: vec![recipient],
-            prepend: format!("Received: by {myhostname} ({})\n\tid {new_id}; {date}\n", self.daemon.string("mail_name"))
-                .into_bytes(),
+            prepend: format!(
+                "Received: by {myhostname} ({})\n\tid {new_id}; {date}\n",
+                self.daemon.string("mail_name")
+            )
+            .into_bytes(),
             content: body.into(),
             trace: TraceFlags::None,
             internal: true,

@@ -79,7 +79,12 @@ impl<'d> Cleanup<'d> {
             message_size_limit: daemon.int("message_size_limit").max(0) as u64,
             always_add_missing: daemon.yes("always_add_missing_headers"),
             undisclosed: daemon.string("undisclosed_recipients_header"),
-            drop: daemon.config.list("message_drop_headers").iter().map(|h| h.to_ascii_lowercase().into()).collect(),
+            drop: daemon
+                .config
+                .list("message_drop_headers")
+                .iter()
+                .map(|h| h.to_ascii_lowercase().into())
+                .collect(),
             enable_original_recipient: daemon.yes("enable_original_recipient"),
             hopcount_limit: daemon.int("hopcount_limit").max(0) as usize,
             delay_warning: daemon.seconds("delay_warning_time"),
@@ -165,7 +170,8 @@ impl<'d> Cleanup<'d> {
         let mut all: Vec<Recipient> = Vec::with_capacity(submission.recipients.len());
         for rcpt in &submission.recipients {
             let address = self.rewriter.rewrite(p, submission.context, &rcpt.address).await;
-            let original = if rcpt.original.is_empty() { rcpt.address.clone() } else { rcpt.original.clone() };
+            let original =
+                if rcpt.original.is_empty() { rcpt.address.clone() } else { rcpt.original.clone() };
             let dsn_orcpt = match &*rcpt.dsn_orcpt {
                 "" => format!("rfc822;{}", crate::proto::smtp::xtext_encode(&address)).into(),
                 _ => rcpt.dsn_orcpt.clone(),
@@ -189,18 +195,23 @@ impl<'d> Cleanup<'d> {
     }
 
     /// The whole queue file.
-    fn encode(&self, id: &str, s: &Submission, sender: &str, recipients: &[Recipient], message: &Message) -> Vec<u8> {
+    fn encode(
+        &self,
+        id: &str,
+        s: &Submission,
+        sender: &str,
+        recipients: &[Recipient],
+        message: &Message,
+    ) -> Vec<u8> {
         let mut file = Vec::with_capacity(message.headers.len() + message.body.len() + 700);
         record::put(&mut file, Type::Size, &[b' '; SIZE_LEN]);
         record::put(&mut file, Type::Time, queue::time_record(s.arrival).as_bytes());
-        let mut attr = |file: &mut Vec<u8>, name: &str, value: &str| {
-            record::put(file, Type::Attr, format!("{name}={value}").as_bytes());
-        };
+        let attr = record::put_attribute;
         attr(&mut file, "create_time", &self.daemon.p.now().unix().to_string());
         if s.client.is_some() {
             attr(&mut file, "log_ident", id);
         }
-        self.attributes(s, &mut file, &mut attr);
+        self.attributes(s, &mut file);
         if let Some(name) = &s.full_name {
             record::put(&mut file, Type::FullName, name.as_bytes());
         }
@@ -209,7 +220,7 @@ impl<'d> Cleanup<'d> {
             attr(&mut file, "encoding", "8bit");
         }
         if let Some(client) = &s.client {
-            client_attributes(client, &mut file, &mut attr);
+            client_attributes(client, &mut file);
         }
         if !self.settings.delay_warning.is_zero() && !sender.is_empty() {
             let at = s.arrival + self.settings.delay_warning;
@@ -243,7 +254,8 @@ impl<'d> Cleanup<'d> {
         file
     }
 
-    fn attributes(&self, s: &Submission, file: &mut Vec<u8>, attr: &mut impl FnMut(&mut Vec<u8>, &str, &str)) {
+    fn attributes(&self, s: &Submission, file: &mut Vec<u8>) {
+        let attr = record::put_attribute;
         let context = if s.context == RewriteContext::Local { "local" } else { "remote" };
         attr(file, "rewrite_context", context);
         if let Some(envid) = &s.dsn_envid {
@@ -287,7 +299,8 @@ fn put_lines(file: &mut Vec<u8>, text: &[u8]) {
     /// `line_length_limit`
     const LIMIT: usize = 2048;
     let mut at = 0;
-    for end in memchr::memchr_iter(b'\n', text).chain((!text.is_empty() && !text.ends_with(b"\n")).then_some(text.len()))
+    for end in memchr::memchr_iter(b'\n', text)
+        .chain((!text.is_empty() && !text.ends_with(b"\n")).then_some(text.len()))
     {
         let mut line = &text[at..end];
         while line.len() > LIMIT {
@@ -299,7 +312,7 @@ fn put_lines(file: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
-fn client_attributes(client: &ClientInfo, file: &mut Vec<u8>, attr: &mut impl FnMut(&mut Vec<u8>, &str, &str)) {
+fn client_attributes(client: &ClientInfo, file: &mut Vec<u8>) {
     let address = client.address.map(|a| a.to_string()).unwrap_or_default();
     let port = client.port.to_string();
     let server = client.server.map(|a| a.ip().to_string()).unwrap_or_default();
@@ -322,7 +335,7 @@ fn client_attributes(client: &ClientInfo, file: &mut Vec<u8>, attr: &mut impl Fn
         ("protocol_name", &client.protocol),
         ("client_address_type", family),
     ] {
-        attr(file, name, value);
+        record::put_attribute(file, name, value);
     }
 }
 

@@ -194,7 +194,15 @@ impl<'d> Delivery<'d> {
     }
 
     /// The line that administrators look for.
-    pub fn log(&self, rcpt: &Recipient, relay: &str, progress: Progress, dsn: &Dsn, status: &str, text: &str) {
+    pub fn log(
+        &self,
+        rcpt: &Recipient,
+        relay: &str,
+        progress: Progress,
+        dsn: &Dsn,
+        status: &str,
+        text: &str,
+    ) {
         let r = &self.request;
         let now = self.daemon.p.now();
         let connected = progress.connected.unwrap_or(self.started);
@@ -248,7 +256,8 @@ fn delay(d: Duration) -> String {
     if micros >= 10_000_000 {
         return format!("{}", (micros + 500_000) / 1_000_000);
     }
-    let hundredths = if micros >= 1_000_000 { (micros + 50_000) / 100_000 * 10 } else { (micros + 5_000) / 10_000 };
+    let hundredths =
+        if micros >= 1_000_000 { (micros + 50_000) / 100_000 * 10 } else { (micros + 5_000) / 10_000 };
     let (whole, part) = (hundredths / 100, hundredths % 100);
     match (part, part % 10) {
         (0, _) => whole.to_string(),
@@ -268,9 +277,14 @@ mod tests {
 
     #[test]
     fn delays_have_two_significant_digits() {
-        for (micros, shown) in
-            [(0, "0"), (4_000, "0"), (26_000, "0.03"), (200_000, "0.2"), (1_440_000, "1.4"), (64_000_000, "64")]
-        {
+        for (micros, shown) in [
+            (0, "0"),
+            (4_000, "0"),
+            (26_000, "0.03"),
+            (200_000, "0.2"),
+            (1_440_000, "1.4"),
+            (64_000_000, "64"),
+        ] {
             assert_eq!(delay(Duration::from_micros(micros)), shown);
         }
     }

@@ -98,7 +98,10 @@ pub struct Dict {
 #[derive(Debug)]
 enum Content {
     /// Keys and values, with the line of each where the source was read.
-    Pairs { pairs: BTreeMap<Rc<str>, (Rc<str>, Option<u32>)>, fold: bool },
+    Pairs {
+        pairs: BTreeMap<Rc<str>, (Rc<str>, Option<u32>)>,
+        fold: bool,
+    },
     /// One value for all keys.
     Static(Rc<str>),
     Rules(rules::Rules),
@@ -123,8 +126,26 @@ pub const COMPILED: [&str; 2] = ["hash", "btree"];
 
 /// The types that `postconf -m` lists.
 pub const TYPES: &[&str] = &[
-    "btree", "cidr", "environ", "fail", "hash", "inline", "internal", "memcache", "nis", "pcre", "pipemap",
-    "proxy", "randmap", "regexp", "socketmap", "static", "tcp", "texthash", "unionmap", "unix",
+    "btree",
+    "cidr",
+    "environ",
+    "fail",
+    "hash",
+    "inline",
+    "internal",
+    "memcache",
+    "nis",
+    "pcre",
+    "pipemap",
+    "proxy",
+    "randmap",
+    "regexp",
+    "socketmap",
+    "static",
+    "tcp",
+    "texthash",
+    "unionmap",
+    "unix",
 ];
 
 impl Dict {
@@ -333,7 +354,8 @@ impl Dict {
         let mut kept = BTreeMap::new();
         for entry in parsed.entries {
             if kept.contains_key(entry.key.as_str()) {
-                self.warnings.push(format!("{name}, line {}: duplicate entry: \"{}\"", entry.line, entry.key));
+                self.warnings
+                    .push(format!("{name}, line {}: duplicate entry: \"{}\"", entry.line, entry.key));
             } else {
                 kept.insert(entry.key.into(), (entry.value.into(), Some(entry.line)));
             }

@@ -58,11 +58,15 @@ pub async fn main(p: Process) -> i32 {
         let answer = match request {
             Request::Site(site) if !domains.matches(&site) => Answer::Denied,
             Request::Site(site) => again(&daemon.p, |_, file| {
-                file.recipients.iter().any(|r| address::domain(&r.address).is_some_and(|d| d.eq_ignore_ascii_case(&site)))
+                file.recipients
+                    .iter()
+                    .any(|r| address::domain(&r.address).is_some_and(|d| d.eq_ignore_ascii_case(&site)))
             })
             .await
             .map_or(Answer::Ok, |()| Answer::Ok),
-            Request::Message(id) => again(&daemon.p, |i, _| *i == *id).await.map_or(Answer::Denied, |()| Answer::Ok),
+            Request::Message(id) => {
+                again(&daemon.p, |i, _| *i == *id).await.map_or(Answer::Denied, |()| Answer::Ok)
+            }
         };
         let _ = stream.send(|_| format!("{answer:?}"), answer);
     }

@@ -134,7 +134,12 @@ type Done<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 impl<'d> Agent<'d> {
     fn new(daemon: &'d Daemon) -> Agent<'d> {
-        Agent { aliases: open_aliases(daemon), daemon, rewriter: Rewriter::default(), settings: Settings::read(daemon) }
+        Agent {
+            aliases: open_aliases(daemon),
+            daemon,
+            rewriter: Rewriter::default(),
+            settings: Settings::read(daemon),
+        }
     }
 
     /// Delivers to every recipient of a request; `fresh` opens the alias tables anew.

@@ -192,8 +192,7 @@ fn start_services(
     before: &[Rc<Service>],
 ) -> Result<Vec<Rc<Service>>, ()> {
     let text = p.read_text(MASTER_CF).map_err(|e| msg.log(&format!("fatal: open {MASTER_CF}: {e}")))?;
-    let entries =
-        master_cf::parse(&text, MASTER_CF).map_err(|e| msg.log(&format!("fatal: {e}")))?;
+    let entries = master_cf::parse(&text, MASTER_CF).map_err(|e| msg.log(&format!("fatal: {e}")))?;
     let mut services = Vec::new();
     for entry in entries {
         let overrides = entry.overrides();
@@ -349,7 +348,10 @@ fn report(p: &Process, program: &str, pid: u32, status: i32) {
     match status {
         0 | 143 => {}
         s if s > 128 => {
-            p.syslog("postfix/master", &format!("warning: process {program} pid {pid} killed by signal {}", s - 128));
+            p.syslog(
+                "postfix/master",
+                &format!("warning: process {program} pid {pid} killed by signal {}", s - 128),
+            );
         }
         s => p.syslog("postfix/master", &format!("warning: process {program} pid {pid} exit status {s}")),
     }

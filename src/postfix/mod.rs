@@ -28,6 +28,7 @@ pub mod pickup;
 pub mod postalias;
 pub mod postconf;
 pub mod postdrop;
+#[expect(clippy::module_inception, reason = "the command postfix(1) is named as its system is")]
 pub mod postfix;
 pub mod postmap;
 pub mod postqueue;
@@ -70,7 +71,9 @@ pub const PROGRAMS: [(&str, &[&str], bool, Program); 22] = [
     ("pickup", &["/usr/lib/postfix/sbin/pickup"], false, |p| Box::pin(pickup::main(p))),
     ("cleanup", &["/usr/lib/postfix/sbin/cleanup"], false, |p| Box::pin(cleanup::main(p))),
     ("qmgr", &["/usr/lib/postfix/sbin/qmgr"], false, |p| Box::pin(qmgr::main(p))),
-    ("trivial-rewrite", &["/usr/lib/postfix/sbin/trivial-rewrite"], false, |p| Box::pin(trivial_rewrite::main(p))),
+    ("trivial-rewrite", &["/usr/lib/postfix/sbin/trivial-rewrite"], false, |p| {
+        Box::pin(trivial_rewrite::main(p))
+    }),
     ("bounce", &["/usr/lib/postfix/sbin/bounce"], false, |p| Box::pin(bounce::main(p))),
     ("smtpd", &["/usr/lib/postfix/sbin/smtpd"], false, |p| Box::pin(smtpd::main(p))),
     ("smtp", &["/usr/lib/postfix/sbin/smtp"], false, |p| Box::pin(smtp::main(p))),

@@ -56,7 +56,9 @@ async fn pick_up(daemon: &Daemon, old_id: &Rc<str>, path: &str) {
             refused(daemon, &id, &file, &dsn, &text).await;
             done(daemon, old_id, path);
         }
-        _ => daemon.msg.log(&format!("warning: maildrop/{old_id}: error writing {id}: queue file write error")),
+        _ => {
+            daemon.msg.log(&format!("warning: maildrop/{old_id}: error writing {id}: queue file write error"))
+        }
     }
 }
 
@@ -73,7 +75,7 @@ fn queue_name(path: &str) -> &str {
 fn submission(daemon: &Daemon, id: &str, uid: u32, file: &QueueFile) -> Submission {
     let now = daemon.p.now();
     let by = format!("{} ({}, from userid {uid})", daemon.string("myhostname"), daemon.string("mail_name"));
-    let trace = match file.attribute("trace_flags").map(|v| &**v) {
+    let trace = match file.attribute("trace_flags").as_deref() {
         Some("256") => TraceFlags::VerifyOnly,
         Some("512") => TraceFlags::Record,
         _ => TraceFlags::None,
@@ -84,12 +86,13 @@ fn submission(daemon: &Daemon, id: &str, uid: u32, file: &QueueFile) -> Submissi
         full_name: file.full_name.clone(),
         client: None,
         sender: file.sender.clone(),
-        dsn_envid: file.attribute("envelope_id").cloned(),
-        dsn_ret_full: file.attribute("ret_flags").map(|v| &**v == "1"),
-        eight_bit: file.attribute("encoding").is_some_and(|v| &**v == "8bit"),
+        dsn_envid: file.attribute("envelope_id").map(Into::into),
+        dsn_ret_full: file.attribute("ret_flags").map(|v| v == "1"),
+        eight_bit: file.attribute("encoding").is_some_and(|v| v == "8bit"),
         smtputf8: false,
         recipients: file.recipients.clone(),
-        prepend: format!("Received: by {by}\n\tid {id}; {}\n", message::date_with_zone(now.unix())).into_bytes(),
+        prepend: format!("Received: by {by}\n\tid {id}; {}\n", message::date_with_zone(now.unix()))
+            .into_bytes(),
         content: file.content().into(),
         trace,
         internal: false,

@@ -29,7 +29,14 @@ pub async fn main(p: Process) -> i32 {
     let id = match queue::enter(&p, Queue::Maildrop, 0o644) {
         Ok(id) => id,
         Err(e) => {
-            return msg.fatal(format!("uid={}: create file maildrop/{}.{}: {e}", p.real_uid(), p.now().subsec_micros(), p.pid())).await;
+            return msg
+                .fatal(format!(
+                    "uid={}: create file maildrop/{}.{}: {e}",
+                    p.real_uid(),
+                    p.now().subsec_micros(),
+                    p.pid()
+                ))
+                .await;
         }
     };
     let path = Queue::Maildrop.path(&id);

@@ -10,7 +10,8 @@ use crate::world::exec::{Signal, Start};
 use crate::world::process::Process;
 use std::collections::BTreeMap;
 
-const COMMANDS: &str = "start (or stop, reload, abort, flush, check, status, set-permissions, upgrade-configuration, logrotate)";
+const COMMANDS: &str =
+    "start (or stop, reload, abort, flush, check, status, set-permissions, upgrade-configuration, logrotate)";
 
 /// The command.
 pub async fn main(p: Process) -> i32 {
@@ -18,9 +19,13 @@ pub async fn main(p: Process) -> i32 {
     let args = p.args();
     let words: Vec<&str> = args.iter().map(|a| &**a).filter(|a| !matches!(*a, "-v" | "-D")).collect();
     if p.cred().uid != 0 {
-        return Msg::daemon_named(&p, "postfix").fatal("use of this command is reserved for the superuser").await;
+        return Msg::daemon_named(&p, "postfix")
+            .fatal("use of this command is reserved for the superuser")
+            .await;
     }
-    let checked = super::config_of(&p, &[]).map_err(|e| e.to_string()).and_then(|c| c.check_global().map_err(|e| e.to_string()));
+    let checked = super::config_of(&p, &[])
+        .map_err(|e| e.to_string())
+        .and_then(|c| c.check_global().map_err(|e| e.to_string()));
     if let Err(e) = checked {
         return Msg::daemon_named(&p, "postfix").fatal(e).await;
     }

@@ -12,7 +12,8 @@ use std::fmt::Write;
 /// The exit status "service unavailable" of sysexits.h.
 const UNAVAILABLE: i32 = 69;
 
-const USAGE: &str = "usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue -p | postqueue -s site";
+const USAGE: &str =
+    "usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue -p | postqueue -s site";
 
 /// The command.
 pub async fn main(p: Process) -> i32 {
@@ -26,7 +27,10 @@ pub async fn main(p: Process) -> i32 {
         Some(word) => (word, args.next()),
         None => ("", None),
     };
-    match super::config_of(&p, &[]).map_err(|e| e.to_string()).and_then(|c| c.check_global().map_err(|e| e.to_string())) {
+    match super::config_of(&p, &[])
+        .map_err(|e| e.to_string())
+        .and_then(|c| c.check_global().map_err(|e| e.to_string()))
+    {
         Ok(()) => {}
         Err(e) => {
             msg.fatal(e).await;

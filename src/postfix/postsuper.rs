@@ -33,7 +33,9 @@ pub async fn main(p: Process) -> i32 {
     let mut counts = [0usize; 4];
     for (act, id) in acts {
         let from: Vec<Queue> = match act {
-            Act::Delete | Act::Requeue => vec![Queue::Maildrop, Queue::Hold, Queue::Incoming, Queue::Active, Queue::Deferred],
+            Act::Delete | Act::Requeue => {
+                vec![Queue::Maildrop, Queue::Hold, Queue::Incoming, Queue::Active, Queue::Deferred]
+            }
             Act::Hold => vec![Queue::Incoming, Queue::Active, Queue::Deferred],
             Act::Release => vec![Queue::Hold],
         };
@@ -64,7 +66,10 @@ async fn summary(msg: &Msg, act: Act, count: usize, id: &str) {
     msg.info(format!("{what}: {count} message{plural}")).await;
 }
 
-fn parse(args: &[Rc<str>]) -> Result<(Vec<(Act, Rc<str>)>, Vec<Queue>), String> {
+/// What to do with which messages, and in which queues.
+type Orders = (Vec<(Act, Rc<str>)>, Vec<Queue>);
+
+fn parse(args: &[Rc<str>]) -> Result<Orders, String> {
     let (mut acts, mut queues) = (Vec::new(), Vec::new());
     let mut args = args.iter();
     while let Some(arg) = args.next() {

@@ -162,7 +162,8 @@ impl Qmgr {
             if !self.has_room() {
                 return;
             }
-            let due = p.stat(&path, false).is_ok_and(|s| queue::is_complete(&s) && (all || s.mtime <= p.now()));
+            let due =
+                p.stat(&path, false).is_ok_and(|s| queue::is_complete(&s) && (all || s.mtime <= p.now()));
             if due {
                 self.take_up(id, Queue::Deferred);
             }
@@ -220,7 +221,8 @@ impl Qmgr {
     }
 
     async fn resolve(&self, sender: &Rc<str>, address: &Rc<str>) -> super::ipc::Resolved {
-        let ResolveRequest { sender, address } = ResolveRequest { sender: sender.clone(), address: address.clone() };
+        let ResolveRequest { sender, address } =
+            ResolveRequest { sender: sender.clone(), address: address.clone() };
         self.rewriter.resolve(&self.daemon.p, &sender, &address).await
     }
 }

@@ -10,6 +10,7 @@ use crate::world::errno::{Errno, Sys};
 use crate::world::fs::Stat;
 use crate::world::process::Process;
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::rc::Rc;
 
@@ -216,8 +217,8 @@ pub struct QueueFile {
     pub size: u64,
     /// When it arrived.
     pub arrival: Time,
-    /// Named attributes, in order.
-    pub attributes: Vec<(Rc<str>, Rc<str>)>,
+    /// Where the named attributes are in the file, in order.
+    attributes: Vec<std::ops::Range<usize>>,
     /// A local sender's full name.
     pub full_name: Option<Rc<str>>,
     /// The envelope sender; empty for the null sender.
@@ -263,14 +264,17 @@ impl QueueFile {
                     q.data_offset = records.offset();
                     q.skip_message(&mut records).ok_or(end)?;
                 }
-                kind => q.envelope(kind, r.offset, r.content, &mut pending),
+                kind => q.envelope(kind, (r.offset, records.offset()), r.content, &mut pending),
             }
         }
     }
 
-    /// The value of a named attribute.
-    pub fn attribute(&self, name: &str) -> Option<&Rc<str>> {
-        self.attributes.iter().rev().find(|(n, _)| **n == *name).map(|(_, v)| v)
+    /// The value of a named attribute; the last one where there are several.
+    pub fn attribute(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.attributes.iter().rev().find_map(|at| {
+            let value = self.file.get(at.clone())?.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+            Some(String::from_utf8_lossy(value))
+        })
     }
 
     /// The message, each line ended by LF.
@@ -300,7 +304,8 @@ impl QueueFile {
         None
     }
 
-    fn envelope(&mut self, kind: Type, offset: usize, content: &[u8], pending: &mut Pending) {
+    /// Takes a record of the envelope, whose content reaches to `end` in the file.
+    fn envelope(&mut self, kind: Type, (offset, end): (usize, usize), content: &[u8], pending: &mut Pending) {
         let text = || Rc::<str>::from(String::from_utf8_lossy(content));
         match kind {
             Type::Size => self.size = first_number(content),
@@ -313,12 +318,13 @@ impl QueueFile {
             }
             Type::From => self.sender = text(),
             Type::Attr => {
-                let text = text();
-                let (name, value) = text.split_once('=').unwrap_or((&text, ""));
-                match name {
-                    "dsn_orig_rcpt" => pending.dsn_orcpt = Some(value.into()),
-                    "notify_flags" => pending.dsn_notify = value.parse().unwrap_or(0),
-                    _ => self.attributes.push((name.into(), value.into())),
+                let value = |name: &[u8]| content.strip_prefix(name).map(String::from_utf8_lossy);
+                if let Some(orcpt) = value(b"dsn_orig_rcpt=") {
+                    pending.dsn_orcpt = Some(orcpt.into());
+                } else if let Some(flags) = value(b"notify_flags=") {
+                    pending.dsn_notify = flags.parse().unwrap_or(0);
+                } else {
+                    self.attributes.push(end - content.len()..end);
                 }
             }
             Type::OriginalRecipient => pending.original = Some(text()),

@@ -70,14 +70,25 @@ impl Type {
 
 /// Appends a record.
 pub fn put(out: &mut Vec<u8>, kind: Type, content: &[u8]) {
+    put_length(out, kind, content.len());
+    out.extend_from_slice(content);
+}
+
+fn put_length(out: &mut Vec<u8>, kind: Type, mut n: usize) {
     out.push(kind as u8);
-    let mut n = content.len();
     while n >= 0x80 {
         out.push((n as u8 & 0x7f) | 0x80);
         n >>= 7;
     }
     out.push(n as u8);
-    out.extend_from_slice(content);
+}
+
+/// Appends a named attribute, `name=value`.
+pub fn put_attribute(out: &mut Vec<u8>, name: &str, value: &str) {
+    put_length(out, Type::Attr, name.len() + 1 + value.len());
+    out.extend_from_slice(name.as_bytes());
+    out.push(b'=');
+    out.extend_from_slice(value.as_bytes());
 }
 
 /// A record that was read.

@@ -16,9 +16,15 @@ const KEPT: usize = 64;
 #[derive(Default)]
 pub struct Rewriter {
     stream: RefCell<Option<Stream>>,
-    rewritten: RefCell<Vec<(RewriteContext, Rc<str>, Rc<str>)>>,
-    resolved: RefCell<Vec<(Rc<str>, Rc<str>, Resolved)>>,
+    rewritten: RefCell<Vec<Rewritten>>,
+    resolved: RefCell<Vec<Known>>,
 }
+
+/// An address and its complete form in a context.
+type Rewritten = (RewriteContext, Rc<str>, Rc<str>);
+
+/// A sender, an address, and where mail from one to the other goes.
+type Known = (Rc<str>, Rc<str>, Resolved);
 
 impl Rewriter {
     /// The complete form of an address in internal form.
@@ -26,7 +32,12 @@ impl Rewriter {
         if address.is_empty() {
             return address.clone();
         }
-        let known = self.rewritten.borrow().iter().find(|(c, a, _)| *c == context && a == address).map(|k| k.2.clone());
+        let known = self
+            .rewritten
+            .borrow()
+            .iter()
+            .find(|(c, a, _)| *c == context && a == address)
+            .map(|k| k.2.clone());
         if let Some(known) = known {
             return known;
         }
@@ -38,7 +49,8 @@ impl Rewriter {
 
     /// Where mail from `sender` to `address` goes.
     pub async fn resolve(&self, p: &Process, sender: &Rc<str>, address: &Rc<str>) -> Resolved {
-        let known = self.resolved.borrow().iter().find(|(s, a, _)| s == sender && a == address).map(|k| k.2.clone());
+        let known =
+            self.resolved.borrow().iter().find(|(s, a, _)| s == sender && a == address).map(|k| k.2.clone());
         if let Some(known) = known {
             return known;
         }
@@ -51,7 +63,12 @@ impl Rewriter {
     }
 
     /// Asks until there is an answer: trivial-rewrite may be just being replaced.
-    async fn ask<Q: Clone + 'static, A: 'static>(&self, p: &Process, what: impl Fn() -> String, request: Q) -> A {
+    async fn ask<Q: Clone + 'static, A: 'static>(
+        &self,
+        p: &Process,
+        what: impl Fn() -> String,
+        request: Q,
+    ) -> A {
         let path = format!("{SPOOL}/private/rewrite");
         loop {
             let open = self.stream.borrow_mut().take();
@@ -66,7 +83,10 @@ impl Rewriter {
                 self.stream.borrow_mut().replace(stream);
                 return answer;
             }
-            p.syslog(&format!("postfix/{}", p.name()), "warning: problem talking to service rewrite: Connection reset by peer");
+            p.syslog(
+                &format!("postfix/{}", p.name()),
+                "warning: problem talking to service rewrite: Connection reset by peer",
+            );
             p.idle(Duration::from_secs(1)).await;
         }
     }

@@ -57,7 +57,8 @@ struct Options {
 
 /// The command.
 pub async fn main(p: Process) -> i32 {
-    let called: Rc<str> = p.argv().first().map_or_else(|| "sendmail".into(), |a| a.rsplit('/').next().unwrap_or(a).into());
+    let called: Rc<str> =
+        p.argv().first().map_or_else(|| "sendmail".into(), |a| a.rsplit('/').next().unwrap_or(a).into());
     let msg = Msg::command(&p, "sendmail");
     let mut options = match parse(&p.args()) {
         Ok(options) => options,
@@ -188,7 +189,9 @@ fn value_option(letter: char, value: &str, o: &mut Options) -> Result<(), String
         'B' => o.eight_bit = value.eq_ignore_ascii_case("8BITMIME"),
         'N' => {
             o.notify = notify_flags(value).ok_or_else(|| {
-                format!("bad -N option value -- specify valid keywords: never,success,failure,delay: \"{value}\"")
+                format!(
+                    "bad -N option value -- specify valid keywords: never,success,failure,delay: \"{value}\""
+                )
             })?;
         }
         'R' => {
@@ -266,7 +269,8 @@ async fn enqueue(p: &Process, msg: &Msg, options: Options) -> i32 {
         Some(s) => address::parse_list(s).into_iter().next().unwrap_or_default(),
         None => login.clone(),
     };
-    let name = options.full_name.clone().or_else(|| p.var("NAME").map(|n| n.to_string())).unwrap_or(passwd_name);
+    let name =
+        options.full_name.clone().or_else(|| p.var("NAME").map(|n| n.to_string())).unwrap_or(passwd_name);
     let file = encode(p, &options, &sender, &name, &recipients, &content);
     let status = postdrop(p, file).await;
     match status {
@@ -340,7 +344,14 @@ fn from_headers(content: &[u8]) -> Vec<String> {
 }
 
 /// The records that postdrop gets.
-fn encode(p: &Process, o: &Options, sender: &str, name: &str, recipients: &[String], content: &[u8]) -> Vec<u8> {
+fn encode(
+    p: &Process,
+    o: &Options,
+    sender: &str,
+    name: &str,
+    recipients: &[String],
+    content: &[u8],
+) -> Vec<u8> {
     let mut file = Vec::with_capacity(content.len() + 400);
     record::put(&mut file, Type::Time, queue::time_record(p.now()).as_bytes());
     let attr = |file: &mut Vec<u8>, text: String| record::put(file, Type::Attr, text.as_bytes());

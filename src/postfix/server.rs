@@ -61,7 +61,9 @@ impl Daemon {
         if self.uses.get() >= self.limits.max_use || self.service.retired() {
             return None;
         }
-        let next = self.p.timeout(self.limits.max_idle, race(self.service.listener().accept(), self.service.retirement()));
+        let next = self
+            .p
+            .timeout(self.limits.max_idle, race(self.service.listener().accept(), self.service.retirement()));
         let stream = match next.await {
             Some(Either::Left(stream)) => stream,
             Some(Either::Right(())) | None => {

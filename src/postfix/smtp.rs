@@ -108,20 +108,22 @@ impl Client<'_> {
     /// Delivers to whom it can; gives the reason if the destination could not be reached at all.
     async fn deliver(&self) -> Option<Dsn> {
         let mut left: Vec<Recipient> = self.delivery.request.recipients.clone();
-        let destination = match Destination::find(self.daemon, self.settings, &self.delivery.request.nexthop).await {
-            Ok(destination) => destination,
-            Err(dsn) => {
-                for rcpt in &left {
-                    self.delivery.failed(rcpt, "none", Progress::default(), &dsn).await;
+        let destination =
+            match Destination::find(self.daemon, self.settings, &self.delivery.request.nexthop).await {
+                Ok(destination) => destination,
+                Err(dsn) => {
+                    for rcpt in &left {
+                        self.delivery.failed(rcpt, "none", Progress::default(), &dsn).await;
+                    }
+                    return dsn.is_transient().then_some(dsn);
                 }
-                return dsn.is_transient().then_some(dsn);
-            }
-        };
+            };
         let (mut last, mut sessions) = (None, 0);
         let limit = if self.settings.address_limit == 0 { usize::MAX } else { self.settings.address_limit };
         let hosts = &destination.hosts[..destination.hosts.len().min(limit)];
         for (n, host) in hosts.iter().enumerate() {
-            let max_sessions = if self.settings.session_limit == 0 { usize::MAX } else { self.settings.session_limit };
+            let max_sessions =
+                if self.settings.session_limit == 0 { usize::MAX } else { self.settings.session_limit };
             let is_final = n + 1 == hosts.len() || sessions + 1 >= max_sessions;
             match self.one_host(host, is_final, &mut left, &mut sessions).await {
                 Ok(()) => {}

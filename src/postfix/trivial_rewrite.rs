@@ -53,7 +53,8 @@ async fn serve(daemon: Rc<Daemon>, rewrite: Rc<TrivialRewrite>, stream: Stream) 
             Err(request) => match request.downcast::<ResolveRequest>() {
                 Ok(r) => {
                     let answer = rewrite.resolve(&daemon, &r);
-                    let what = |a: &Resolved| format!("{} goes by {} to {}", r.address, a.transport, a.nexthop);
+                    let what =
+                        |a: &Resolved| format!("{} goes by {} to {}", r.address, a.transport, a.nexthop);
                     stream.send(what, answer)
                 }
                 Err(_) => return,
@@ -267,7 +268,8 @@ impl TrivialRewrite {
             AddressClass::Default => (&self.default_transport, domain),
         };
         let (transport, nexthop) = split_transport(setting);
-        let by_relayhost = matches!(class, AddressClass::Relay | AddressClass::Default) && !self.relayhost.is_empty();
+        let by_relayhost =
+            matches!(class, AddressClass::Relay | AddressClass::Default) && !self.relayhost.is_empty();
         let nexthop = match nexthop {
             Some(nexthop) => nexthop,
             None if by_relayhost => &self.relayhost,
@@ -286,7 +288,8 @@ impl TrivialRewrite {
             Ok(Some(found)) => {
                 let (transport, nexthop) = split_transport(&found.value);
                 let (default_transport, default_hop) = self.by_class(resolved.class, domain);
-                resolved.transport = if transport.is_empty() { default_transport.clone() } else { transport.into() };
+                resolved.transport =
+                    if transport.is_empty() { default_transport.clone() } else { transport.into() };
                 resolved.nexthop = match nexthop {
                     Some(nexthop) if !nexthop.is_empty() => nexthop.into(),
                     _ if transport.is_empty() => default_hop,

@@ -38,7 +38,8 @@ use crate::world::process::Program;
 /// The programs of this folder, by the names that executable files give them.
 pub fn programs() -> Vec<(&'static str, Program)> {
     vec![
-        ("procmail", |p| Box::pin(main::main(p))), ("lockfile", |p| Box::pin(lockfile::main(p))),
+        ("procmail", |p| Box::pin(main::main(p))),
+        ("lockfile", |p| Box::pin(lockfile::main(p))),
         ("formail", |p| Box::pin(formail::main(p))),
     ]
 }

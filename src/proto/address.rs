@@ -21,7 +21,7 @@ pub fn parse_list(text: &str) -> Vec<String> {
 pub fn extract(argument: &str) -> Option<String> {
     let mut all = HeaderAddresses::parse(argument).into_addresses();
     let address = match all.len() {
-        0 if tokens(argument).iter().any(|t| *t == Token::Special('<')) => return Some(String::new()),
+        0 if tokens(argument).contains(&Token::Special('<')) => return Some(String::new()),
         1 => all.remove(0),
         _ => return None,
     };
@@ -45,7 +45,10 @@ pub fn quote(address: &str) -> String {
 
 /// A local part, quoted if it needs to be (RFC 5321, section 4.1.2).
 fn quote_local(local: &str) -> String {
-    let plain = |c: char| !c.is_control() && !matches!(c, ' ' | '(' | ')' | '<' | '>' | '@' | ',' | ';' | ':' | '\\' | '"' | '[' | ']');
+    let plain = |c: char| {
+        !c.is_control()
+            && !matches!(c, ' ' | '(' | ')' | '<' | '>' | '@' | ',' | ';' | ':' | '\\' | '"' | '[' | ']')
+    };
     let dots = local.starts_with('.') || local.ends_with('.') || local.contains("..");
     if local.is_empty() || (local.chars().all(plain) && !dots) {
         return local.to_owned();

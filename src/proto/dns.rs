@@ -239,7 +239,9 @@ pub fn parse_answer(wire: &[u8]) -> Option<Answer> {
             AllRecordData::Ptr(p) => Data::Ptr(text(p.ptrdname())),
             AllRecordData::Cname(c) => Data::Cname(text(c.cname())),
             AllRecordData::Ns(n) => Data::Ns(text(n.nsdname())),
-            AllRecordData::Txt(t) => Data::Txt(t.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect()),
+            AllRecordData::Txt(t) => {
+                Data::Txt(t.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect())
+            }
             AllRecordData::Soa(s) => Data::Soa(
                 text(s.mname()),
                 text(s.rname()),
@@ -262,14 +264,17 @@ pub fn parse_answer(wire: &[u8]) -> Option<Answer> {
 pub fn describe(wire: &[u8]) -> String {
     let Ok(message) = Message::from_slice(wire) else { return "not a DNS message".to_owned() };
     if !message.header().qr() {
-        return parse_question(wire).map_or_else(|| "no question".to_owned(), |(n, t)| format!("{} {n}.", t.name()));
+        return parse_question(wire)
+            .map_or_else(|| "no question".to_owned(), |(n, t)| format!("{} {n}.", t.name()));
     }
     match parse_answer(wire) {
         None => "a broken answer".to_owned(),
         Some(Answer { rcode: Rcode::NoError, records }) if records.is_empty() => "no such record".to_owned(),
-        Some(Answer { rcode: Rcode::NoError, records }) => {
-            records.iter().map(|r| format!("{} {}", r.data.kind().name(), r.data)).collect::<Vec<_>>().join(", ")
-        }
+        Some(Answer { rcode: Rcode::NoError, records }) => records
+            .iter()
+            .map(|r| format!("{} {}", r.data.kind().name(), r.data))
+            .collect::<Vec<_>>()
+            .join(", "),
         Some(Answer { rcode: Rcode::NxDomain, .. }) => "NXDOMAIN: no such name".to_owned(),
         Some(Answer { rcode: Rcode::ServFail, .. }) => "SERVFAIL: the server has failed".to_owned(),
         Some(Answer { rcode: Rcode::Other(n), .. }) => format!("error {n}"),
@@ -344,7 +349,10 @@ mod tests {
     #[test]
     fn rfc_3596_section_2_5_reverse_names() {
         let v6 = "4321:0:1:2:3:4:567:89ab".parse().expect("an address");
-        assert_eq!(reverse_name(v6), "b.a.9.8.7.6.5.0.4.0.0.0.3.0.0.0.2.0.0.0.1.0.0.0.0.0.0.0.1.2.3.4.ip6.arpa");
+        assert_eq!(
+            reverse_name(v6),
+            "b.a.9.8.7.6.5.0.4.0.0.0.3.0.0.0.2.0.0.0.1.0.0.0.0.0.0.0.1.2.3.4.ip6.arpa"
+        );
         let v4 = "192.0.2.10".parse().expect("an address");
         assert_eq!(reverse_name(v4), "10.2.0.192.in-addr.arpa");
     }

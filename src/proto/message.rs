@@ -88,7 +88,8 @@ pub fn to_lf(text: &[u8]) -> Vec<u8> {
 }
 
 const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// A date as a header has it (RFC 5322, section 3.3): `Tue, 24 Nov 2026 03:28:18 +0000`. The day of
 /// the month takes two places, as Postfix writes it.
@@ -118,11 +119,20 @@ pub fn date_with_zone(unix: u64) -> String {
 /// A date as ctime(3) has it, on separator lines of mailboxes: `Tue Nov 24 03:28:18 2026`.
 pub fn ctime(unix: u64) -> String {
     let (day, c) = civil(unix);
-    format!("{day} {} {:>2} {:02}:{:02}:{:02} {}", month(&c), c.day(), c.hour(), c.minute(), c.second(), c.year())
+    format!(
+        "{day} {} {:>2} {:02}:{:02}:{:02} {}",
+        month(&c),
+        c.day(),
+        c.hour(),
+        c.minute(),
+        c.second(),
+        c.year()
+    )
 }
 
 fn civil(unix: u64) -> (&'static str, jiff::civil::DateTime) {
-    let instant = jiff::Timestamp::from_second(i64::try_from(unix).unwrap_or(i64::MAX)).unwrap_or(jiff::Timestamp::MAX);
+    let instant =
+        jiff::Timestamp::from_second(i64::try_from(unix).unwrap_or(i64::MAX)).unwrap_or(jiff::Timestamp::MAX);
     (DAYS[(unix / 86400 % 7) as usize], jiff::tz::TimeZone::UTC.to_datetime(instant))
 }
 

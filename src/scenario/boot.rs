@@ -3,6 +3,7 @@
 use super::model::{Host as HostSpec, Scenario, Service};
 use crate::proto::dns::{Data, Record, TTL, reverse_name};
 use crate::trace::Keep;
+use crate::world::World;
 use crate::world::base;
 use crate::world::clock::Time;
 use crate::world::errno::Sys;
@@ -12,7 +13,6 @@ use crate::world::open::Open;
 use crate::world::process::{Environment, Programs, STDERR, STDIN, STDOUT};
 use crate::world::rng::Rng;
 use crate::world::users::Cred;
-use crate::world::World;
 use crate::{mua, postfix, procmail, shell};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -36,7 +36,11 @@ pub fn boot(scenario: &Scenario, keep: Keep, seed: Option<u64>) -> Result<World,
         for address in &spec.addresses {
             let mut zone = world.zone_mut();
             zone.add(Record { name: name.as_str().into(), ttl: TTL, data: Data::Address(*address) });
-            zone.add(Record { name: reverse_name(*address).into(), ttl: TTL, data: Data::Ptr(name.as_str().into()) });
+            zone.add(Record {
+                name: reverse_name(*address).into(),
+                ttl: TTL,
+                data: Data::Ptr(name.as_str().into()),
+            });
         }
     }
     for (name, spec) in &scenario.hosts {

@@ -1,7 +1,9 @@
 //! From a file to a [`Scenario`]: every key known, every value of its kind, every name of a host
 //! one that is there.
 
-use super::model::{Act, Chat, File, Host, Placed, Scenario, Service, Shell, Span, Step, Trouble, Until, User};
+use super::model::{
+    Act, Chat, File, Host, Placed, Scenario, Service, Shell, Span, Step, Trouble, Until, User,
+};
 use super::problem::{Problem, did_you_mean};
 use super::yaml::{self, Kind, Node};
 use crate::proto::address;
@@ -13,7 +15,8 @@ use std::net::IpAddr;
 const TOP: [&str; 7] = ["title", "summary", "clock", "seed", "dns", "hosts", "steps"];
 const HOST: [&str; 4] = ["address", "users", "services", "files"];
 const STEP: [&str; 13] = [
-    "host", "as", "shell", "telnet", "tls", "chat", "source", "wait", "note", "fault", "heal", "until", "inspect",
+    "host", "as", "shell", "telnet", "tls", "chat", "source", "wait", "note", "fault", "heal", "until",
+    "inspect",
 ];
 
 /// Reads a scenario.
@@ -58,7 +61,11 @@ impl Loader<'_> {
         let zone = fields.find("dns").map_or(Ok(Zone::default()), |n| self.zone(n))?;
         let hosts = self.hosts(fields.require("hosts", "the scenario")?)?;
         let steps = match fields.find("steps") {
-            Some(node) => self.list(node, "a list of steps")?.iter().map(|n| self.step(n, &hosts)).collect::<Result<_, _>>()?,
+            Some(node) => self
+                .list(node, "a list of steps")?
+                .iter()
+                .map(|n| self.step(n, &hosts))
+                .collect::<Result<_, _>>()?,
             None => Vec::new(),
         };
         Ok(Scenario { title, summary, clock, seed, zone, hosts, steps })
@@ -102,7 +109,11 @@ impl Loader<'_> {
             host.users = self.users(node)?;
         }
         if let Some(node) = fields.find("services") {
-            host.services = self.list(node, "a list of services")?.iter().map(|n| self.service(n)).collect::<Result<_, _>>()?;
+            host.services = self
+                .list(node, "a list of services")?
+                .iter()
+                .map(|n| self.service(n))
+                .collect::<Result<_, _>>()?;
         }
         if let Some(node) = fields.find("files") {
             host.files = self.files(node, &host)?;
@@ -114,7 +125,8 @@ impl Loader<'_> {
         match self.scalar(node)? {
             "postfix" => Ok(Service::Postfix),
             "dovecot" => Ok(Service::Dovecot),
-            other => Err(Problem::new(node.span.clone(), format!("unknown service `{other}`")).expected("postfix or dovecot")),
+            other => Err(Problem::new(node.span.clone(), format!("unknown service `{other}`"))
+                .expected("postfix or dovecot")),
         }
     }
 
@@ -134,7 +146,8 @@ impl Loader<'_> {
                 for n in items {
                     let name = self.user_name(n)?;
                     if users.insert(name, User::default()).is_some() {
-                        return Err(Problem::new(n.span.clone(), "this user is named twice").expected("each user once"));
+                        return Err(Problem::new(n.span.clone(), "this user is named twice")
+                            .expected("each user once"));
                     }
                 }
             }
@@ -146,9 +159,13 @@ impl Loader<'_> {
                         user.password = fields.find("password").map(|n| self.text(n)).transpose()?;
                         if let Some(n) = fields.find("uid") {
                             let uid = self.number(n)?;
-                            user.uid = Some(u32::try_from(uid).ok().filter(|u| (1..65534).contains(u)).ok_or_else(|| {
-                                Problem::new(n.span.clone(), format!("{uid} cannot be a user id")).expected("a number from 1 to 65533")
-                            })?);
+                            user.uid =
+                                Some(u32::try_from(uid).ok().filter(|u| (1..65534).contains(u)).ok_or_else(
+                                    || {
+                                        Problem::new(n.span.clone(), format!("{uid} cannot be a user id"))
+                                            .expected("a number from 1 to 65533")
+                                    },
+                                )?);
                         }
                     }
                     users.insert(self.user_name(key)?, user);
@@ -174,10 +191,14 @@ impl Loader<'_> {
         let mut files = IndexMap::new();
         for (key, value) in self.map(node, "files, each by its path")? {
             let path = self.scalar(key)?;
-            let bad = !path.starts_with('/') || path.ends_with('/') || path.contains("//") || path.contains('\0')
+            let bad = !path.starts_with('/')
+                || path.ends_with('/')
+                || path.contains("//")
+                || path.contains('\0')
                 || path.split('/').any(|p| p == "." || p == "..");
             if bad {
-                return Err(Problem::new(key.span.clone(), format!("`{path}` is not the path of a file")).expected("an absolute path"));
+                return Err(Problem::new(key.span.clone(), format!("`{path}` is not the path of a file"))
+                    .expected("an absolute path"));
             }
             let file = match &value.kind {
                 Kind::Map(_) => self.file(value)?,
@@ -186,13 +207,18 @@ impl Loader<'_> {
             if let Some(owner) = &file.owner
                 && owner != "root"
                 && !host.users.contains_key(owner)
-                && !["postfix", "nobody", "mail", "dovecot", "vmail", "daemon", "bin"].contains(&owner.as_str())
+                && !["postfix", "nobody", "mail", "dovecot", "vmail", "daemon", "bin"]
+                    .contains(&owner.as_str())
             {
-                return Err(Problem::new(value.span.clone(), format!("the owner `{owner}` is no user of this host")));
+                return Err(Problem::new(
+                    value.span.clone(),
+                    format!("the owner `{owner}` is no user of this host"),
+                ));
             }
             if path == crate::postfix::MAIN_CF {
                 let text = text_node(value);
-                crate::postfix::config::main_cf::parse(&file.text, path).map_err(|e| self.in_file(text, path, &e))?;
+                crate::postfix::config::main_cf::parse(&file.text, path)
+                    .map_err(|e| self.in_file(text, path, &e))?;
             }
             files.insert(path.to_owned(), file);
         }
@@ -201,10 +227,15 @@ impl Loader<'_> {
 
     /// A complaint about a line of a file, put to that line of the scenario.
     fn in_file(&self, node: &Node, path: &str, complaint: &str) -> Problem {
-        let line = complaint.split("line ").nth(1).and_then(|t| t.split(|c: char| !c.is_ascii_digit()).next()?.parse::<usize>().ok());
+        let line = complaint
+            .split("line ")
+            .nth(1)
+            .and_then(|t| t.split(|c: char| !c.is_ascii_digit()).next()?.parse::<usize>().ok());
         let lines = yaml::text_lines(self.source, node);
-        let span = line.and_then(|n| lines.get(n.checked_sub(1)?)).map_or(node.span.clone(), |(_, s)| s.clone());
-        Problem::new(span, complaint.to_owned()).hint(format!("the real program would stop at this line of {path}"))
+        let span =
+            line.and_then(|n| lines.get(n.checked_sub(1)?)).map_or(node.span.clone(), |(_, s)| s.clone());
+        Problem::new(span, complaint.to_owned())
+            .hint(format!("the real program would stop at this line of {path}"))
     }
 
     fn file(&self, node: &Node) -> Result<File, Problem> {
@@ -214,7 +245,8 @@ impl Loader<'_> {
                 let text = self.scalar(n)?;
                 let digits = text.trim_start_matches("0o");
                 Some(u16::from_str_radix(digits, 8).ok().filter(|m| *m <= 0o7777).ok_or_else(|| {
-                    Problem::new(n.span.clone(), format!("`{text}` is not a mode")).expected("an octal mode such as 644")
+                    Problem::new(n.span.clone(), format!("`{text}` is not a mode"))
+                        .expected("an octal mode such as 644")
                 })?)
             }
             None => None,
@@ -232,16 +264,20 @@ impl Loader<'_> {
             .pairs
             .iter()
             .copied()
-            .filter(|(k, _)| matches!(*k, "shell" | "chat" | "wait" | "note" | "fault" | "heal" | "until" | "inspect"))
+            .filter(|(k, _)| {
+                matches!(*k, "shell" | "chat" | "wait" | "note" | "fault" | "heal" | "until" | "inspect")
+            })
             .collect();
         let (what, value) = match doing.as_slice() {
             [one] => *one,
             [] => {
                 let at = node.span.start..node.span.start + 1;
-                return Err(Problem::new(at, "this step does nothing").expected("one of shell, telnet with chat, wait, note, fault, heal, until"));
+                return Err(Problem::new(at, "this step does nothing")
+                    .expected("one of shell, telnet with chat, wait, note, fault, heal, until"));
             }
             [_, (_, second), ..] => {
-                return Err(Problem::new(second.span.clone(), "this step does two things").expected("a step for each"));
+                return Err(Problem::new(second.span.clone(), "this step does two things")
+                    .expected("a step for each"));
             }
         };
         let allowed: &[&str] = match what {
@@ -264,7 +300,8 @@ impl Loader<'_> {
             },
             "until" => Act::Until(self.until(value, hosts)?),
             _ => {
-                return Err(Problem::new(value.span.clone(), "`inspect` is not available yet").expected("a shell step that looks at the files"));
+                return Err(Problem::new(value.span.clone(), "`inspect` is not available yet")
+                    .expected("a shell step that looks at the files"));
             }
         };
         Ok(Step { act, span: node.span.clone() })
@@ -283,14 +320,20 @@ impl Loader<'_> {
         Err(problem.note(format!("the hosts are {}", hosts.keys().cloned().collect::<Vec<_>>().join(", "))))
     }
 
-    fn shell(&self, fields: &Fields<'_>, value: &Node, hosts: &IndexMap<String, Host>) -> Result<Shell, Problem> {
+    fn shell(
+        &self,
+        fields: &Fields<'_>,
+        value: &Node,
+        hosts: &IndexMap<String, Host>,
+    ) -> Result<Shell, Problem> {
         let host = self.known_host(fields.require("host", "a shell step")?, hosts)?;
         let user = match fields.find("as") {
             Some(n) => {
                 let user = self.scalar(n)?;
                 let known = user == "root" || hosts.get(&host).is_some_and(|h| h.users.contains_key(user));
                 if !known {
-                    return Err(Problem::new(n.span.clone(), format!("there is no user `{user}` on {host}")).expected("root, or one of its users"));
+                    return Err(Problem::new(n.span.clone(), format!("there is no user `{user}` on {host}"))
+                        .expected("root, or one of its users"));
                 }
                 user.to_owned()
             }
@@ -301,7 +344,9 @@ impl Loader<'_> {
         for (line, span) in yaml::text_lines(self.source, value) {
             let more = line.strip_prefix("> ").or((line == ">").then_some(""));
             match (line.strip_prefix("$ "), more, commands.last_mut()) {
-                (Some(command), ..) => commands.push((Placed { value: command.to_owned(), span }, Vec::new())),
+                (Some(command), ..) => {
+                    commands.push((Placed { value: command.to_owned(), span }, Vec::new()))
+                }
                 (None, Some(more), Some((command, expected))) if expected.is_empty() => {
                     command.value.push('\n');
                     command.value.push_str(more);
@@ -309,7 +354,8 @@ impl Loader<'_> {
                 (None, _, Some((_, expected))) => expected.push(Placed { value: line, span }),
                 (None, _, None) if line.trim().is_empty() => {}
                 (None, _, None) => {
-                    return Err(Problem::new(span, "no command stands before this line").expected("`$ ` and a command"));
+                    return Err(Problem::new(span, "no command stands before this line")
+                        .expected("`$ ` and a command"));
                 }
             }
         }
@@ -317,27 +363,42 @@ impl Loader<'_> {
         Ok(Shell { host, user, commands })
     }
 
-    fn chat(&self, fields: &Fields<'_>, value: &Node, hosts: &IndexMap<String, Host>) -> Result<Chat, Problem> {
+    fn chat(
+        &self,
+        fields: &Fields<'_>,
+        value: &Node,
+        hosts: &IndexMap<String, Host>,
+    ) -> Result<Chat, Problem> {
         let host = self.known_host(fields.require("host", "a conversation")?, hosts)?;
         let (tls, target) = match (fields.find("telnet"), fields.find("tls")) {
             (Some(n), None) => (false, n),
             (None, Some(n)) => (true, n),
-            (Some(_), Some(n)) => return Err(Problem::new(n.span.clone(), "the conversation calls two servers").expected("telnet or tls")),
-            (None, None) => return Err(Problem::new(value.span.clone(), "the conversation calls nobody").expected("`telnet: HOST PORT` beside it")),
+            (Some(_), Some(n)) => {
+                return Err(Problem::new(n.span.clone(), "the conversation calls two servers")
+                    .expected("telnet or tls"));
+            }
+            (None, None) => {
+                return Err(Problem::new(value.span.clone(), "the conversation calls nobody")
+                    .expected("`telnet: HOST PORT` beside it"));
+            }
         };
         let text = self.scalar(target)?;
         let words: Vec<&str> = text.split_whitespace().collect();
         let expected = "a host and a port: mx.example.com 25";
         let [to, port] = words.as_slice() else {
-            return Err(Problem::new(target.span.clone(), format!("`{text}` is not a host and a port")).expected(expected));
+            return Err(Problem::new(target.span.clone(), format!("`{text}` is not a host and a port"))
+                .expected(expected));
         };
-        let port = port.parse().map_err(|_| Problem::new(target.span.clone(), format!("`{port}` is not a port")).expected(expected))?;
+        let port = port.parse().map_err(|_| {
+            Problem::new(target.span.clone(), format!("`{port}` is not a port")).expected(expected)
+        })?;
         let is_address = to.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
         if !is_address && !address::is_valid_hostname(to) {
             return Err(Problem::new(target.span.clone(), format!("`{to}` is not a host")).expected(expected));
         }
         let source = fields.find("source").map(|n| self.address(n)).transpose()?;
-        let mut chat = Chat { host, to: (*to).to_owned(), port, tls, source, greeting: Vec::new(), lines: Vec::new() };
+        let mut chat =
+            Chat { host, to: (*to).to_owned(), port, tls, source, greeting: Vec::new(), lines: Vec::new() };
         self.scalar(value)?;
         for (line, span) in yaml::text_lines(self.source, value) {
             let expected = chat.lines.last_mut().map_or(&mut chat.greeting, |(_, e)| e);
@@ -349,7 +410,8 @@ impl Loader<'_> {
             } else if let Some(text) = line.strip_prefix("! ") {
                 expected.push(Placed { value: text.to_owned(), span });
             } else if !line.trim().is_empty() {
-                return Err(Problem::new(span, "this line is said by nobody").expected("`C: ` for what is sent, `S: ` for what must come back"));
+                return Err(Problem::new(span, "this line is said by nobody")
+                    .expected("`C: ` for what is sent, `S: ` for what must come back"));
             }
         }
         Ok(chat)
@@ -364,7 +426,8 @@ impl Loader<'_> {
     }
 
     fn trouble(&self, node: &Node, hosts: &IndexMap<String, Host>) -> Result<Trouble, Problem> {
-        const KINDS: [&str; 7] = ["refuse", "drop", "delay", "partition", "disk_full", "dns_servfail", "dns_silent"];
+        const KINDS: [&str; 7] =
+            ["refuse", "drop", "delay", "partition", "disk_full", "dns_servfail", "dns_silent"];
         let fields = self.fields(node, "a fault", &[&KINDS[..], &["by"]].concat())?;
         let kinds: Vec<_> = fields.pairs.iter().filter(|(k, _)| *k != "by").collect();
         let [(kind, value)] = kinds.as_slice() else {
@@ -409,9 +472,17 @@ impl Loader<'_> {
         let text = self.scalar(node)?;
         let (name, port) = text.split_once(' ').map_or((text, None), |(n, p)| (n, Some(p.trim())));
         let port = port
-            .map(|p| p.parse().map_err(|_| Problem::new(node.span.clone(), format!("`{p}` is not a port")).expected("a host and perhaps a port")))
+            .map(|p| {
+                p.parse().map_err(|_| {
+                    Problem::new(node.span.clone(), format!("`{p}` is not a port"))
+                        .expected("a host and perhaps a port")
+                })
+            })
             .transpose()?;
-        let host = Node { span: node.span.clone(), kind: Kind::Scalar { text: name.to_owned(), plain: true, block: false } };
+        let host = Node {
+            span: node.span.clone(),
+            kind: Kind::Scalar { text: name.to_owned(), plain: true, block: false },
+        };
         Ok(Trouble::Refuse { host: self.known_host(&host, hosts)?, port })
     }
 
@@ -422,28 +493,36 @@ impl Loader<'_> {
             let line = lines.get(e.line - 1).map_or(node.span.clone(), |(_, span)| span.clone());
             let start = (line.start + e.column).min(line.end);
             let span = start..(start + e.len).min(line.end);
-            Problem::new(span, e.message).expected(e.expected).note("dns lines are `name [ttl] [class] type data`")
+            Problem::new(span, e.message)
+                .expected(e.expected)
+                .note("dns lines are `name [ttl] [class] type data`")
         })
     }
 
     fn clock(&self, node: &Node) -> Result<Time, Problem> {
         let text = self.scalar(node)?;
         let instant: Result<jiff::Timestamp, _> = text.parse();
-        instant.ok().and_then(|t| u64::try_from(t.as_nanosecond()).ok()).map(Time::from_nanos).ok_or_else(|| {
-            Problem::new(node.span.clone(), format!("`{text}` is not a time")).expected("a time such as 2021-01-04T14:45:00Z")
-        })
+        instant.ok().and_then(|t| u64::try_from(t.as_nanosecond()).ok()).map(Time::from_nanos).ok_or_else(
+            || {
+                Problem::new(node.span.clone(), format!("`{text}` is not a time"))
+                    .expected("a time such as 2021-01-04T14:45:00Z")
+            },
+        )
     }
 
     fn duration(&self, node: &Node) -> Result<Duration, Problem> {
         let text = self.scalar(node)?;
         parse_duration(text).ok_or_else(|| {
-            Problem::new(node.span.clone(), format!("`{text}` is not a span of time")).expected("a span such as 30s, 5m, 2h, 1d12h")
+            Problem::new(node.span.clone(), format!("`{text}` is not a span of time"))
+                .expected("a span such as 30s, 5m, 2h, 1d12h")
         })
     }
 
     fn number(&self, node: &Node) -> Result<u64, Problem> {
         let text = self.scalar(node)?;
-        text.parse().map_err(|_| Problem::new(node.span.clone(), format!("`{text}` is not a number")).expected("a whole number"))
+        text.parse().map_err(|_| {
+            Problem::new(node.span.clone(), format!("`{text}` is not a number")).expected("a whole number")
+        })
     }
 
     fn fields<'n>(&self, node: &'n Node, what: &str, known: &[&str]) -> Result<Fields<'n>, Problem> {
@@ -490,7 +569,11 @@ impl Loader<'_> {
     }
 
     fn wrong(&self, node: &Node, expected: &str) -> Problem {
-        let end = self.source.get(node.span.clone()).and_then(|t| t.find('\n')).map_or(node.span.end, |n| node.span.start + n);
+        let end = self
+            .source
+            .get(node.span.clone())
+            .and_then(|t| t.find('\n'))
+            .map_or(node.span.end, |n| node.span.start + n);
         Problem::new(node.span.start..end, format!("this is {}", node.describe())).expected(expected)
     }
 }
@@ -503,7 +586,8 @@ fn is_empty(node: &Node) -> bool {
 fn text_node(node: &Node) -> &Node {
     match &node.kind {
         Kind::Map(pairs) => {
-            let text = pairs.iter().find(|(k, _)| matches!(&k.kind, Kind::Scalar { text, .. } if text == "text"));
+            let text =
+                pairs.iter().find(|(k, _)| matches!(&k.kind, Kind::Scalar { text, .. } if text == "text"));
             text.map_or(node, |(_, v)| v)
         }
         _ => node,

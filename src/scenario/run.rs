@@ -95,7 +95,8 @@ pub fn run(scenario: &Scenario, options: Options) -> Result<Outcome, Stopped> {
 /// Messages that came into the queue of a host, as the trace knows them.
 fn letters(world: &World) -> u64 {
     let trace = world.trace();
-    trace.events().filter(|(_, e)| matches!(&e.kind, Kind::Queue { hop: ["", "incoming"], .. })).count() as u64
+    trace.events().filter(|(_, e)| matches!(&e.kind, Kind::Queue { hop: ["", "incoming"], .. })).count()
+        as u64
 }
 
 struct Run {
@@ -145,10 +146,11 @@ impl Run {
         let Some(host) = self.world.host(&chat.host) else { return };
         let out = Rc::new(std::cell::RefCell::new(Vec::new()));
         let (said, chat2) = (out.clone(), chat.clone());
-        let child = host.start("telnet", Cred::root(), boot::environment("root", "/root"), "/root", async move |p| {
-            talk::talk(&p, &chat2, &said).await;
-            0
-        });
+        let child =
+            host.start("telnet", Cred::root(), boot::environment("root", "/root"), "/root", async move |p| {
+                talk::talk(&p, &chat2, &said).await;
+                0
+            });
         self.finish(&host, &child);
         let said = out.borrow();
         for line in said.iter() {

@@ -4,8 +4,8 @@
 //! Anchors and aliases are refused: a scenario needs none, and a few lines of them can stand for
 //! more text than there is memory.
 
-use super::problem::Problem;
 use super::model::Span;
+use super::problem::Problem;
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
 /// The largest file, in octets.
@@ -69,7 +69,9 @@ pub fn parse(source: &str) -> Result<Node, Problem> {
             break;
         }
     }
-    builder.root.ok_or_else(|| Problem::new(0..0, "the file is empty").expected("a scenario: title, summary, hosts, steps"))
+    builder.root.ok_or_else(|| {
+        Problem::new(0..0, "the file is empty").expected("a scenario: title, summary, hosts, steps")
+    })
 }
 
 /// Brackets that nest without end are refused before the parser sees them.
@@ -87,7 +89,8 @@ fn check_depth(source: &str) -> Result<(), Problem> {
     }
     // Lists in lists in lists: `- - - - …`.
     for (start, line) in lines(source) {
-        let dashes = line.split(' ').take_while(|w| w.is_empty() || *w == "-" || *w == "?").filter(|w| !w.is_empty());
+        let dashes =
+            line.split(' ').take_while(|w| w.is_empty() || *w == "-" || *w == "?").filter(|w| !w.is_empty());
         let indent = line.len() - line.trim_start().len();
         if dashes.count() > MAX_DEPTH || indent > 4096 {
             return Err(too_deep(start..start + line.len().min(80)));
@@ -106,7 +109,8 @@ fn lines(source: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 fn too_deep(span: Span) -> Problem {
-    Problem::new(span, format!("this lies more than {MAX_DEPTH} levels deep")).expected("a scenario needs five")
+    Problem::new(span, format!("this lies more than {MAX_DEPTH} levels deep"))
+        .expected("a scenario needs five")
 }
 
 struct Builder<'s> {
@@ -132,7 +136,9 @@ impl Builder<'_> {
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<bool, Problem> {
         match event {
             Event::Alias(_) => {
-                return Err(Problem::new(span, "aliases are not read in scenarios").expected("the text itself"));
+                return Err(
+                    Problem::new(span, "aliases are not read in scenarios").expected("the text itself")
+                );
             }
             Event::Scalar(text, style, _, _) => {
                 let plain = style == ScalarStyle::Plain;
@@ -153,7 +159,9 @@ impl Builder<'_> {
                 }
             }
             Event::DocumentStart(_) if self.root.is_some() => {
-                return Err(Problem::new(span, "a second document begins here").expected("one scenario a file"));
+                return Err(
+                    Problem::new(span, "a second document begins here").expected("one scenario a file")
+                );
             }
             Event::StreamEnd => return Ok(false),
             Event::Nothing | Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd => {}
@@ -186,9 +194,12 @@ impl Builder<'_> {
                 None => {
                     if let Some((first, _)) = pairs.iter().find(|(k, _)| same_key(k, &node)) {
                         let name = self.offsets.text(self.source, &node.span);
-                        return Err(Problem::new(node.span, format!("the key `{name}` stands here for the second time"))
-                            .also(first.span.clone(), "first here")
-                            .expected("each key once"));
+                        return Err(Problem::new(
+                            node.span,
+                            format!("the key `{name}` stands here for the second time"),
+                        )
+                        .also(first.span.clone(), "first here")
+                        .expected("each key once"));
                     }
                     *key = Some(node);
                 }
@@ -245,7 +256,8 @@ pub fn text_lines(source: &str, node: &Node) -> Vec<(String, Span)> {
     for line in text.lines() {
         let end = source[at.min(source.len())..].find('\n').map_or(source.len(), |n| at + n);
         let raw = source.get(at..end).unwrap_or_default().trim_end_matches('\r');
-        let span = if raw.ends_with(line) { at + raw.len() - line.len()..at + raw.len() } else { node.span.clone() };
+        let span =
+            if raw.ends_with(line) { at + raw.len() - line.len()..at + raw.len() } else { node.span.clone() };
         out.push((line.to_owned(), span));
         at = (end + 1).min(source.len());
     }

@@ -4,7 +4,9 @@
 use super::state::Shell;
 use super::{parse, word};
 use brush_parser::arithmetic;
-use brush_parser::ast::{ArithmeticExpr, ArithmeticTarget, BinaryOperator, UnaryAssignmentOperator, UnaryOperator};
+use brush_parser::ast::{
+    ArithmeticExpr, ArithmeticTarget, BinaryOperator, UnaryAssignmentOperator, UnaryOperator,
+};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -15,7 +17,10 @@ const DEEPEST: usize = 64;
 ///
 /// # Errors
 /// What is wrong with it, in the shell's words.
-pub fn evaluate<'a>(shell: &'a mut Shell, text: &'a str) -> Pin<Box<dyn Future<Output = Result<i64, String>> + 'a>> {
+pub fn evaluate<'a>(
+    shell: &'a mut Shell,
+    text: &'a str,
+) -> Pin<Box<dyn Future<Output = Result<i64, String>> + 'a>> {
     Box::pin(async move {
         parse::check(text)?;
         let expanded = word::text(shell, text).await.map_err(|e| e.text)?;
@@ -23,8 +28,9 @@ pub fn evaluate<'a>(shell: &'a mut Shell, text: &'a str) -> Pin<Box<dyn Future<O
         if trimmed.is_empty() {
             return Ok(0);
         }
-        let expr = arithmetic::parse(trimmed)
-            .map_err(|_| format!("{trimmed}: syntax error: operand expected (error token is \"{trimmed}\")"))?;
+        let expr = arithmetic::parse(trimmed).map_err(|_| {
+            format!("{trimmed}: syntax error: operand expected (error token is \"{trimmed}\")")
+        })?;
         value(shell, &expr, 0)
     })
 }
@@ -129,7 +135,8 @@ fn read(shell: &mut Shell, target: &ArithmeticTarget, depth: usize) -> Result<i6
     }
     // A variable that holds an expression is one.
     parse::check(&text)?;
-    let expr = arithmetic::parse(&text).map_err(|_| format!("{text}: syntax error in expression (error token is \"{text}\")"))?;
+    let expr = arithmetic::parse(&text)
+        .map_err(|_| format!("{text}: syntax error in expression (error token is \"{text}\")"))?;
     value(shell, &expr, depth)
 }
 

@@ -73,8 +73,12 @@ async fn binary(shell: &mut Shell, test: &BinaryPredicate, left: &str, right: &s
         Ok((arith::evaluate(shell, left).await?, arith::evaluate(shell, &right).await?))
     };
     Ok(match test {
-        B::StringExactlyMatchesPattern => pattern::matches(&word::as_pattern(shell, right).await.map_err(fail)?, left),
-        B::StringDoesNotExactlyMatchPattern => !pattern::matches(&word::as_pattern(shell, right).await.map_err(fail)?, left),
+        B::StringExactlyMatchesPattern => {
+            pattern::matches(&word::as_pattern(shell, right).await.map_err(fail)?, left)
+        }
+        B::StringDoesNotExactlyMatchPattern => {
+            !pattern::matches(&word::as_pattern(shell, right).await.map_err(fail)?, left)
+        }
         B::StringMatchesRegex | B::StringContainsSubstring => {
             let right = word::text(shell, right).await.map_err(fail)?;
             let regex = regex::Regex::new(&right).map_err(|_| String::new())?;
@@ -164,7 +168,11 @@ pub fn test(p: &Process, args: &[&str]) -> Result<bool, String> {
     let mut at = 0;
     let yes = or(p, args, &mut at)?;
     if at < args.len() {
-        return Err(if args.len() > at + 1 || at > 1 { "too many arguments".into() } else { format!("{}: unary operator expected", args[0]) });
+        return Err(if args.len() > at + 1 || at > 1 {
+            "too many arguments".into()
+        } else {
+            format!("{}: unary operator expected", args[0])
+        });
     }
     Ok(yes)
 }
@@ -190,7 +198,22 @@ fn and(p: &Process, args: &[&str], at: &mut usize) -> Result<bool, String> {
 fn primary(p: &Process, args: &[&str], at: &mut usize) -> Result<bool, String> {
     let rest = &args[*at..];
     let is_binary = |w: &str| {
-        matches!(w, "=" | "==" | "!=" | "<" | ">" | "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge" | "-ef" | "-nt" | "-ot")
+        matches!(
+            w,
+            "=" | "=="
+                | "!="
+                | "<"
+                | ">"
+                | "-eq"
+                | "-ne"
+                | "-lt"
+                | "-le"
+                | "-gt"
+                | "-ge"
+                | "-ef"
+                | "-nt"
+                | "-ot"
+        )
     };
     match rest {
         [] => Ok(false),

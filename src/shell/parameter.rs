@@ -14,7 +14,12 @@ enum Content {
 }
 
 /// Expands one `${…}`.
-pub async fn expand(shell: &mut Shell, expr: &ParameterExpr, quoted: bool, out: &mut Vec<Part>) -> Result<(), Failure> {
+pub async fn expand(
+    shell: &mut Shell,
+    expr: &ParameterExpr,
+    quoted: bool,
+    out: &mut Vec<Part>,
+) -> Result<(), Failure> {
     use ParameterExpr as E;
     let one = |text: String| if quoted { Part::Text { text, quoted: true } } else { Part::Split(text) };
     match expr {
@@ -80,7 +85,8 @@ pub async fn expand(shell: &mut Shell, expr: &ParameterExpr, quoted: bool, out: 
             put(shell, substring(content, offset, length), quoted, out);
         }
         E::VariableNames { prefix, concatenate } => {
-            let names: Vec<String> = shell.variables.keys().filter(|n| n.starts_with(prefix.as_str())).cloned().collect();
+            let names: Vec<String> =
+                shell.variables.keys().filter(|n| n.starts_with(prefix.as_str())).cloned().collect();
             put(shell, Content::Many(names, *concatenate), quoted, out);
         }
         E::MemberKeys { variable_name, concatenate } => {
@@ -91,14 +97,21 @@ pub async fn expand(shell: &mut Shell, expr: &ParameterExpr, quoted: bool, out: 
             };
             put(shell, Content::Many(keys, *concatenate), quoted, out);
         }
-        E::Transform { .. } => return Err(Failure { text: "${name@…}: not available in the lab".into(), fatal: false }),
+        E::Transform { .. } => {
+            return Err(Failure { text: "${name@…}: not available in the lab".into(), fatal: false });
+        }
         changing => change(shell, changing, quoted, out).await?,
     }
     Ok(())
 }
 
 /// Forms that change each text in the parameter.
-async fn change(shell: &mut Shell, expr: &ParameterExpr, quoted: bool, out: &mut Vec<Part>) -> Result<(), Failure> {
+async fn change(
+    shell: &mut Shell,
+    expr: &ParameterExpr,
+    quoted: bool,
+    out: &mut Vec<Part>,
+) -> Result<(), Failure> {
     use ParameterExpr as E;
     let (parameter, indirect, pattern) = match expr {
         E::RemoveSmallestSuffixPattern { parameter, indirect, pattern }
@@ -109,7 +122,9 @@ async fn change(shell: &mut Shell, expr: &ParameterExpr, quoted: bool, out: &mut
         | E::UppercasePattern { parameter, indirect, pattern }
         | E::LowercaseFirstChar { parameter, indirect, pattern }
         | E::LowercasePattern { parameter, indirect, pattern } => (parameter, *indirect, pattern.clone()),
-        E::ReplaceSubstring { parameter, indirect, pattern, .. } => (parameter, *indirect, Some(pattern.clone())),
+        E::ReplaceSubstring { parameter, indirect, pattern, .. } => {
+            (parameter, *indirect, Some(pattern.clone()))
+        }
         _ => return Ok(()),
     };
     let pattern = word::as_pattern(shell, pattern.as_deref().unwrap_or_default()).await?;
@@ -172,7 +187,9 @@ fn replace(text: &str, pattern: &str, with: &str, kind: &SubstringMatchKind) -> 
         return text.to_owned();
     }
     let ends = boundaries(text);
-    let longest = |from: usize| ends.iter().rev().copied().find(|e| *e > from && pattern::matches(pattern, &text[from..*e]));
+    let longest = |from: usize| {
+        ends.iter().rev().copied().find(|e| *e > from && pattern::matches(pattern, &text[from..*e]))
+    };
     let (mut out, mut at, mut done) = (String::new(), 0, false);
     while at < text.len() {
         let allowed = match kind {
@@ -180,7 +197,8 @@ fn replace(text: &str, pattern: &str, with: &str, kind: &SubstringMatchKind) -> 
             SubstringMatchKind::FirstOccurrence => !done,
             SubstringMatchKind::Suffix | SubstringMatchKind::Anywhere => true,
         };
-        let end = longest(at).filter(|e| allowed && (!matches!(kind, SubstringMatchKind::Suffix) || *e == text.len()));
+        let end = longest(at)
+            .filter(|e| allowed && (!matches!(kind, SubstringMatchKind::Suffix) || *e == text.len()));
         match end {
             Some(end) => {
                 out.push_str(with);
@@ -222,7 +240,12 @@ fn substring(content: Content, offset: i64, length: Option<i64>) -> Content {
     }
 }
 
-async fn default(shell: &mut Shell, value: Option<&str>, quoted: bool, out: &mut Vec<Part>) -> Result<(), Failure> {
+async fn default(
+    shell: &mut Shell,
+    value: Option<&str>,
+    quoted: bool,
+    out: &mut Vec<Part>,
+) -> Result<(), Failure> {
     let parts = word::expand(shell, value.unwrap_or_default()).await?;
     for part in parts {
         out.push(match part {
@@ -247,7 +270,9 @@ fn is_missing(content: &Content, test: &ParameterTestType) -> bool {
 fn put(shell: &Shell, content: Content, quoted: bool, out: &mut Vec<Part>) {
     match content {
         Content::Unset => {}
-        Content::One(text) => out.push(if quoted { Part::Text { text, quoted: true } } else { Part::Split(text) }),
+        Content::One(text) => {
+            out.push(if quoted { Part::Text { text, quoted: true } } else { Part::Split(text) })
+        }
         Content::Many(all, true) if quoted => {
             out.push(Part::Text { text: all.join(&word::first_separator(shell)), quoted: true });
         }
@@ -314,9 +339,13 @@ async fn direct(shell: &mut Shell, parameter: &Parameter) -> Result<Content, Fai
                 _ => Content::Unset,
             }
         }
-        Parameter::NamedWithAllIndices { name, concatenate } => Content::Many(word::elements(shell, name), *concatenate),
+        Parameter::NamedWithAllIndices { name, concatenate } => {
+            Content::Many(word::elements(shell, name), *concatenate)
+        }
         Parameter::Special(special) => match special {
-            SpecialParameter::AllPositionalParameters { concatenate } => Content::Many(shell.positional.clone(), *concatenate),
+            SpecialParameter::AllPositionalParameters { concatenate } => {
+                Content::Many(shell.positional.clone(), *concatenate)
+            }
             SpecialParameter::PositionalParameterCount => Content::One(shell.positional.len().to_string()),
             SpecialParameter::LastExitStatus => Content::One(shell.status.to_string()),
             SpecialParameter::CurrentOptionFlags => Content::One(flags(shell)),
@@ -330,7 +359,9 @@ async fn direct(shell: &mut Shell, parameter: &Parameter) -> Result<Content, Fai
 fn flags(shell: &Shell) -> String {
     let o = shell.options;
     let mut out = String::from("hB");
-    for (on, letter) in [(o.errexit, 'e'), (o.nounset, 'u'), (o.xtrace, 'x'), (o.noglob, 'f'), (o.noclobber, 'C')] {
+    for (on, letter) in
+        [(o.errexit, 'e'), (o.nounset, 'u'), (o.xtrace, 'x'), (o.noglob, 'f'), (o.noclobber, 'C')]
+    {
         if on {
             out.push(letter);
         }

@@ -23,7 +23,8 @@ pub fn program(text: &str) -> Result<Program, String> {
     let mut parser = Parser::new(std::io::Cursor::new(text), &options());
     parser.parse_program().map_err(|e| match e {
         brush_parser::ParseError::ParsingNear(at) => {
-            let word: String = text.chars().skip(at.index).take_while(|c| !c.is_whitespace()).take(20).collect();
+            let word: String =
+                text.chars().skip(at.index).take_while(|c| !c.is_whitespace()).take(20).collect();
             let near = if word.is_empty() { "newline".to_owned() } else { word };
             format!("syntax error near unexpected token `{near}'")
         }

@@ -181,7 +181,9 @@ pub fn files(p: &Process, pattern: &str) -> Vec<String> {
                 let special = [".", ".."].into_iter().filter(|_| dotted).map(Into::into);
                 let names = special.chain(names);
                 next.extend(
-                    names.filter(|n: &std::rc::Rc<str>| (dotted || !n.starts_with('.')) && matches(part, n)).map(|n| join(&n)),
+                    names
+                        .filter(|n: &std::rc::Rc<str>| (dotted || !n.starts_with('.')) && matches(part, n))
+                        .map(|n| join(&n)),
                 );
             } else {
                 let path = join(&unquote(part));

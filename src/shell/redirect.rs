@@ -15,7 +15,11 @@ use std::rc::Rc;
 pub async fn apply(shell: &mut Shell, redirect: &IoRedirect) -> Result<(), String> {
     match redirect {
         IoRedirect::File(fd, kind, target) => {
-            let default = if matches!(kind, Kind::Read | Kind::ReadAndWrite | Kind::DuplicateInput) { STDIN } else { STDOUT };
+            let default = if matches!(kind, Kind::Read | Kind::ReadAndWrite | Kind::DuplicateInput) {
+                STDIN
+            } else {
+                STDOUT
+            };
             file(shell, fd.unwrap_or(default), kind, target).await
         }
         IoRedirect::HereDocument(fd, document) => {
@@ -44,9 +48,13 @@ pub async fn apply(shell: &mut Shell, redirect: &IoRedirect) -> Result<(), Strin
 
 async fn file(shell: &mut Shell, fd: i32, kind: &Kind, target: &Target) -> Result<(), String> {
     let name = match target {
-        Target::Filename(w) | Target::Duplicate(w) => word::text(shell, &w.value).await.map_err(|e| e.text)?,
+        Target::Filename(w) | Target::Duplicate(w) => {
+            word::text(shell, &w.value).await.map_err(|e| e.text)?
+        }
         Target::Fd(n) => n.to_string(),
-        Target::ProcessSubstitution(..) => return Err("process substitution: not available in the lab".to_owned()),
+        Target::ProcessSubstitution(..) => {
+            return Err("process substitution: not available in the lab".to_owned());
+        }
     };
     let flags = match kind {
         Kind::Read => OpenFlags::READ,

@@ -3,8 +3,8 @@
 use super::state::Shell;
 use super::{arith, condition, pattern, redirect, simple, word};
 use brush_parser::ast::{
-    AndOr, AndOrList, CaseClauseCommand, CaseItemPostAction, Command, CompoundCommand, CompoundList, ForClauseCommand, IfClauseCommand,
-    Pipeline, Program, RedirectList, SeparatorOperator, SourceLocation,
+    AndOr, AndOrList, CaseClauseCommand, CaseItemPostAction, Command, CompoundCommand, CompoundList,
+    ForClauseCommand, IfClauseCommand, Pipeline, Program, RedirectList, SeparatorOperator, SourceLocation,
 };
 use std::future::Future;
 use std::pin::Pin;
@@ -181,7 +181,9 @@ pub fn command<'a>(shell: &'a mut Shell, command: &'a Command) -> Running<'a> {
                 shell.status = 0;
                 Flow::Normal
             }
-            Command::Compound(compound, redirects) => with_redirects(shell, compound, redirects.as_ref()).await,
+            Command::Compound(compound, redirects) => {
+                with_redirects(shell, compound, redirects.as_ref()).await
+            }
             Command::ExtendedTest(test, _) => {
                 match condition::extended(shell, &test.expr).await {
                     Ok(yes) => shell.status = i32::from(!yes),
@@ -197,7 +199,11 @@ pub fn command<'a>(shell: &'a mut Shell, command: &'a Command) -> Running<'a> {
 }
 
 /// Runs a compound command with its redirections around it.
-pub async fn with_redirects(shell: &mut Shell, compound: &CompoundCommand, redirects: Option<&RedirectList>) -> Flow {
+pub async fn with_redirects(
+    shell: &mut Shell,
+    compound: &CompoundCommand,
+    redirects: Option<&RedirectList>,
+) -> Flow {
     let Some(redirects) = redirects else { return run_compound(shell, compound).await };
     let before = shell.p.fds();
     for r in &redirects.0 {
@@ -245,8 +251,10 @@ async fn run_compound(shell: &mut Shell, compound: &CompoundCommand) -> Flow {
             Flow::Normal
         }
         CompoundCommand::ArithmeticForClause(clause) => {
-            let part = |e: &Option<brush_parser::ast::UnexpandedArithmeticExpr>| e.as_ref().map(|e| e.value.clone());
-            let (first, test, next) = (part(&clause.initializer), part(&clause.condition), part(&clause.updater));
+            let part =
+                |e: &Option<brush_parser::ast::UnexpandedArithmeticExpr>| e.as_ref().map(|e| e.value.clone());
+            let (first, test, next) =
+                (part(&clause.initializer), part(&clause.condition), part(&clause.updater));
             counted(shell, first, test, next, &clause.body.list).await
         }
         CompoundCommand::Coprocess(_) => {
@@ -343,12 +351,12 @@ async fn counted(
 ) -> Flow {
     let mut part = first;
     loop {
-        if let Some(text) = part {
-            if let Err(e) = arith::evaluate(shell, &text).await {
-                shell.complain(&e).await;
-                shell.status = 1;
-                return Flow::Normal;
-            }
+        if let Some(text) = part
+            && let Err(e) = arith::evaluate(shell, &text).await
+        {
+            shell.complain(&e).await;
+            shell.status = 1;
+            return Flow::Normal;
         }
         let go_on = match &test {
             Some(text) if !text.trim().is_empty() => arith::evaluate(shell, text).await.unwrap_or(0),

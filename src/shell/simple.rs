@@ -6,7 +6,8 @@ use super::{arith, builtin, redirect, word};
 use crate::world::errno::Errno;
 use crate::world::exec::Start;
 use brush_parser::ast::{
-    Assignment, AssignmentName, AssignmentValue, CommandPrefixOrSuffixItem as Item, IoRedirect, SimpleCommand, Word,
+    Assignment, AssignmentName, AssignmentValue, CommandPrefixOrSuffixItem as Item, IoRedirect,
+    SimpleCommand, Word,
 };
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -16,7 +17,8 @@ const DEEPEST: usize = 200;
 
 /// Runs a simple command.
 pub async fn run(shell: &mut Shell, command: &SimpleCommand) -> Flow {
-    let (mut words, mut redirects, mut assignments): (Vec<Word>, Vec<&IoRedirect>, Vec<&Assignment>) = Default::default();
+    let (mut words, mut redirects, mut assignments): (Vec<Word>, Vec<&IoRedirect>, Vec<&Assignment>) =
+        Default::default();
     for item in command.prefix.iter().flat_map(|p| &p.0) {
         match item {
             Item::IoRedirect(r) => redirects.push(r),
@@ -32,7 +34,9 @@ pub async fn run(shell: &mut Shell, command: &SimpleCommand) -> Flow {
         match item {
             Item::IoRedirect(r) => redirects.push(r),
             Item::Word(w) => words.push(w.clone()),
-            Item::AssignmentWord(a, _) if declares && matches!(a.value, AssignmentValue::Array(_)) => declared.push(a),
+            Item::AssignmentWord(a, _) if declares && matches!(a.value, AssignmentValue::Array(_)) => {
+                declared.push(a)
+            }
             Item::AssignmentWord(a, w) if declares => words.push(quoted_assignment(a, w)),
             Item::AssignmentWord(_, w) => words.push(w.clone()),
             Item::ProcessSubstitution(..) => return unavailable(shell, "process substitution").await,
@@ -102,7 +106,11 @@ fn quoted_assignment(a: &Assignment, w: &Word) -> Word {
         (AssignmentName::VariableName(name), AssignmentValue::Scalar(value)) => {
             let op = if a.append { "+=" } else { "=" };
             let plain = !value.value.contains(['$', '`', '"', '\'', '\\', '*', '?', '[', ' ', '~']);
-            let text = if plain { format!("{name}{op}{}", value.value) } else { format!("{name}{op}\"{}\"", inner(&value.value)) };
+            let text = if plain {
+                format!("{name}{op}{}", value.value)
+            } else {
+                format!("{name}{op}\"{}\"", inner(&value.value))
+            };
             Word::new(&text)
         }
         _ => w.clone(),
@@ -120,9 +128,12 @@ fn inner(value: &str) -> String {
 
 async fn trace(shell: &mut Shell, argv: &[String]) {
     if shell.options.xtrace && !argv.is_empty() {
-        let plain = |w: &String| !w.is_empty() && w.chars().all(|c| c.is_alphanumeric() || "-_./=:,+@%".contains(c));
-        let shown: Vec<String> =
-            argv.iter().map(|w| if plain(w) { w.clone() } else { format!("'{}'", w.replace('\'', "'\\''")) }).collect();
+        let plain =
+            |w: &String| !w.is_empty() && w.chars().all(|c| c.is_alphanumeric() || "-_./=:,+@%".contains(c));
+        let shown: Vec<String> = argv
+            .iter()
+            .map(|w| if plain(w) { w.clone() } else { format!("'{}'", w.replace('\'', "'\\''")) })
+            .collect();
         shell.p.eprint(format!("+ {}\n", shown.join(" "))).await;
     }
 }
@@ -171,7 +182,9 @@ async fn assign(shell: &mut Shell, a: &Assignment) -> Result<(), String> {
                 }
             }
             let exported = shell.variables.get(name).is_some_and(|v| v.exported);
-            shell.variables.insert(name.clone(), Variable { value: Value::Array(all), exported, readonly: false });
+            shell
+                .variables
+                .insert(name.clone(), Variable { value: Value::Array(all), exported, readonly: false });
             Ok(())
         }
         (AssignmentName::ArrayElementName(name, _), AssignmentValue::Array(_)) => {
@@ -200,7 +213,10 @@ pub fn set_element(shell: &mut Shell, name: &str, index: i64, value: String) -> 
 }
 
 /// Assignments in front of a command hold for it alone; gives what to put back.
-async fn temporary(shell: &mut Shell, assignments: &[&Assignment]) -> Result<Vec<(String, Option<Variable>)>, String> {
+async fn temporary(
+    shell: &mut Shell,
+    assignments: &[&Assignment],
+) -> Result<Vec<(String, Option<Variable>)>, String> {
     let mut saved = Vec::new();
     for a in assignments {
         let (AssignmentName::VariableName(name) | AssignmentName::ArrayElementName(name, _)) = &a.name;
@@ -288,7 +304,9 @@ async fn start(shell: &mut Shell, argv: &[String]) -> Result<crate::world::exec:
         Ok(child) => Ok(child),
         // A text that is no program and names no interpreter is a script of ours.
         Err(Errno::ENOEXEC) => {
-            let mut again = Start::new(["/bin/bash", path.as_str()].into_iter().chain(argv[1..].iter().map(String::as_str)));
+            let mut again = Start::new(
+                ["/bin/bash", path.as_str()].into_iter().chain(argv[1..].iter().map(String::as_str)),
+            );
             again.env = Some(shell.environment());
             match shell.p.spawn("/bin/bash", again) {
                 Ok(child) => Ok(child),

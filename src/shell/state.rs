@@ -105,7 +105,9 @@ impl Shell {
             steps: 0,
         };
         let pwd = shell.p.cwd_path();
-        shell.variables.insert("PWD".into(), Variable { value: Value::Text(pwd), exported: true, readonly: false });
+        shell
+            .variables
+            .insert("PWD".into(), Variable { value: Value::Text(pwd), exported: true, readonly: false });
         let defaults = [("IFS", " \t\n"), ("OPTIND", "1"), ("PS4", "+ ")];
         for (name, value) in defaults {
             shell.set_unchecked(name, value);
@@ -216,7 +218,8 @@ impl Shell {
             'x' => self.options.xtrace = on,
             'f' => self.options.noglob = on,
             'C' => self.options.noclobber = on,
-            'a' | 'b' | 'c' | 'h' | 'i' | 'l' | 'm' | 'n' | 's' | 'v' | 'o' | 'B' | 'E' | 'H' | 'P' | 'T' => {}
+            'a' | 'b' | 'c' | 'h' | 'i' | 'l' | 'm' | 'n' | 's' | 'v' | 'o' | 'B' | 'E' | 'H' | 'P' | 'T' => {
+            }
             _ => return false,
         }
         true

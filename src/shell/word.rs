@@ -5,7 +5,9 @@ use super::run::{self, Flow};
 use super::state::{Shell, Value};
 use super::{arith, parameter, parse, pattern};
 use brush_parser::ast::Word;
-use brush_parser::word::{self, BraceExpressionMember, BraceExpressionOrText, TildeExpr, WordPiece, WordPieceWithSource};
+use brush_parser::word::{
+    self, BraceExpressionMember, BraceExpressionOrText, TildeExpr, WordPiece, WordPieceWithSource,
+};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -42,7 +44,11 @@ impl From<String> for Failure {
 pub async fn failed(shell: &mut Shell, failure: Failure) -> Flow {
     shell.complain(&failure.text).await;
     shell.status = 1;
-    if failure.fatal { Flow::Exit(if failure.text.contains("unbound") { 127 } else { 1 }) } else { Flow::Normal }
+    if failure.fatal {
+        Flow::Exit(if failure.text.contains("unbound") { 127 } else { 1 })
+    } else {
+        Flow::Normal
+    }
 }
 
 /// What a word comes to as fields.
@@ -122,7 +128,8 @@ fn expand_pieces<'a>(
     Box::pin(async move {
         for piece in pieces {
             let literal = |text: String, quoted: bool| Part::Text { text, quoted };
-            let outcome = |text: String| if quoted { Part::Text { text, quoted: true } } else { Part::Split(text) };
+            let outcome =
+                |text: String| if quoted { Part::Text { text, quoted: true } } else { Part::Split(text) };
             match &piece.piece {
                 WordPiece::Text(text) => out.push(literal(text.clone(), quoted)),
                 WordPiece::SingleQuotedText(text) => out.push(literal(text.clone(), true)),
@@ -130,7 +137,13 @@ fn expand_pieces<'a>(
                 WordPiece::EscapeSequence(text) => {
                     let rest = text.strip_prefix('\\').unwrap_or(text);
                     let kept = quoted && !rest.starts_with(['$', '`', '"', '\\', '\n']);
-                    let text = if rest == "\n" { String::new() } else if kept { text.clone() } else { rest.to_owned() };
+                    let text = if rest == "\n" {
+                        String::new()
+                    } else if kept {
+                        text.clone()
+                    } else {
+                        rest.to_owned()
+                    };
                     out.push(literal(text, true));
                 }
                 WordPiece::DoubleQuotedSequence(inner) | WordPiece::GettextDoubleQuotedSequence(inner) => {
@@ -164,7 +177,9 @@ fn expand_pieces<'a>(
 /// `$@` and its kin make no word at all where there is nothing in them.
 fn is_list(piece: &WordPiece) -> bool {
     use brush_parser::word::{Parameter, ParameterExpr, SpecialParameter};
-    let WordPiece::ParameterExpansion(ParameterExpr::Parameter { parameter, .. }) = piece else { return false };
+    let WordPiece::ParameterExpansion(ParameterExpr::Parameter { parameter, .. }) = piece else {
+        return false;
+    };
     matches!(
         parameter,
         Parameter::Special(SpecialParameter::AllPositionalParameters { concatenate: false })
@@ -184,7 +199,9 @@ fn home(shell: &Shell, tilde: &TildeExpr) -> String {
             let home = host.users().getpwnam(&fs, user).map(|u| u.home.to_string());
             home.unwrap_or_else(|| format!("~{user}"))
         }
-        TildeExpr::NthDirFromTopOfDirStack { .. } | TildeExpr::NthDirFromBottomOfDirStack { .. } => "~".to_owned(),
+        TildeExpr::NthDirFromTopOfDirStack { .. } | TildeExpr::NthDirFromBottomOfDirStack { .. } => {
+            "~".to_owned()
+        }
     }
 }
 

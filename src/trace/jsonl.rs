@@ -72,7 +72,9 @@ fn kind(trace: &Trace, kind: &Kind) -> (&'static str, Value) {
         Kind::Arrived { conn, to, len } => {
             ("arrived", json!({ "connection": ends(conn), "to": side(*to), "len": len }))
         }
-        Kind::Lost { conn, to, len } => ("lost", json!({ "connection": ends(conn), "to": side(*to), "len": len })),
+        Kind::Lost { conn, to, len } => {
+            ("lost", json!({ "connection": ends(conn), "to": side(*to), "len": len }))
+        }
         Kind::Closed { conn, to, how } => {
             ("closed", json!({ "connection": ends(conn), "to": side(*to), "how": closing(*how) }))
         }
@@ -89,7 +91,9 @@ fn kind(trace: &Trace, kind: &Kind) -> (&'static str, Value) {
         Kind::Ended { status } => ("ended", json!({ "status": status })),
         Kind::Waiting { what } => ("waiting", json!({ "what": **what })),
         Kind::HandOver { to, what } => ("hand_over", json!({ "to": **to, "what": **what })),
-        Kind::File { act, path, len } => ("file", json!({ "act": file_act(*act), "path": **path, "len": len })),
+        Kind::File { act, path, len } => {
+            ("file", json!({ "act": file_act(*act), "path": **path, "len": len }))
+        }
         Kind::Renamed { from, to } => ("renamed", json!({ "from": **from, "to": **to })),
         Kind::Queue { id, hop: [from, to] } => ("queue", json!({ "id": **id, "from": from, "to": to })),
         Kind::Log { line } => ("log", json!({ "line": **line })),

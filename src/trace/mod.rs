@@ -148,9 +148,10 @@ impl Trace {
     /// All events with their numbers, in order.
     pub fn events(&self) -> impl DoubleEndedIterator<Item = (EventId, &Event)> {
         self.blocks.iter().enumerate().flat_map(|(b, block)| {
-            block.iter().enumerate().filter_map(move |(i, e)| {
-                EventId::new((b * BLOCK + i) as u32 + 1).map(|id| (id, e))
-            })
+            block
+                .iter()
+                .enumerate()
+                .filter_map(move |(i, e)| EventId::new((b * BLOCK + i) as u32 + 1).map(|id| (id, e)))
         })
     }
 

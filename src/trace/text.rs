@@ -82,9 +82,13 @@ fn what(trace: &Trace, kind: &Kind, verbose: bool, out: &mut String) {
         Kind::Ended { status } => write!(out, "ends with {status}"),
         Kind::Waiting { what } => write!(out, "waits: {}", shown(what)),
         Kind::HandOver { to, what } => write!(out, "hands to {to}: {}", shown(what)),
-        Kind::File { act: FileAct::Written, path, len } => write!(out, "writes {len} bytes to {}", shown(path)),
+        Kind::File { act: FileAct::Written, path, len } => {
+            write!(out, "writes {len} bytes to {}", shown(path))
+        }
         Kind::File { act: FileAct::Removed, path, .. } => write!(out, "removes {}", shown(path)),
-        Kind::File { act: FileAct::MadeDirectory, path, .. } => write!(out, "makes directory {}", shown(path)),
+        Kind::File { act: FileAct::MadeDirectory, path, .. } => {
+            write!(out, "makes directory {}", shown(path))
+        }
         Kind::File { act: FileAct::Attributes, path, .. } => {
             write!(out, "changes owner or mode of {}", shown(path))
         }
@@ -105,7 +109,13 @@ fn what(trace: &Trace, kind: &Kind, verbose: bool, out: &mut String) {
     };
 }
 
-fn closed(trace: &Trace, conn: super::ConnId, to: Direction, how: Closing, out: &mut String) -> std::fmt::Result {
+fn closed(
+    trace: &Trace,
+    conn: super::ConnId,
+    to: Direction,
+    how: Closing,
+    out: &mut String,
+) -> std::fmt::Result {
     match how {
         // Told by the side that sees it.
         Closing::Finished | Closing::Reset => {

@@ -9,7 +9,13 @@ use std::io::IsTerminal;
 /// whose user has not set `CLICOLOR=0`.
 pub fn decide() -> bool {
     let var = |name: &str| std::env::var(name).ok();
-    let yes = choose(var("NO_COLOR"), var("CLICOLOR_FORCE"), var("CLICOLOR"), var("TERM"), std::io::stdout().is_terminal());
+    let yes = choose(
+        var("NO_COLOR"),
+        var("CLICOLOR_FORCE"),
+        var("CLICOLOR"),
+        var("TERM"),
+        std::io::stdout().is_terminal(),
+    );
     colored::control::set_override(yes);
     yes
 }

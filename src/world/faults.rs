@@ -93,9 +93,9 @@ impl Faults {
 
     /// Does this host refuse connections to this port?
     pub fn refuses(&self, to: u32, at: u16) -> bool {
-        self.list.iter().any(
-            |f| matches!(f, Fault::Refuse { host, port } if *host == to && port.is_none_or(|p| p == at)),
-        )
+        self.list
+            .iter()
+            .any(|f| matches!(f, Fault::Refuse { host, port } if *host == to && port.is_none_or(|p| p == at)))
     }
 
     /// Does this host's name server fail?

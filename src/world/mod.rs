@@ -390,9 +390,8 @@ impl World {
             (job, slot.process)
         };
         self.0.current.set(Current { task: Some(id), process, cause, last: None });
-        let polled = catch_unwind(AssertUnwindSafe(|| {
-            job.as_mut().poll(&mut Context::from_waker(Waker::noop()))
-        }));
+        let polled =
+            catch_unwind(AssertUnwindSafe(|| job.as_mut().poll(&mut Context::from_waker(Waker::noop()))));
         let done = match polled {
             Ok(poll) => poll.is_ready(),
             Err(panic) => {

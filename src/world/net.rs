@@ -279,7 +279,8 @@ impl Process {
 impl Host {
     fn listening(&self, at: SocketAddr) -> Option<Rc<Listening>> {
         let listeners = self.listeners();
-        let any: IpAddr = if at.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let any: IpAddr =
+            if at.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
         listeners.get(&at).or_else(|| listeners.get(&SocketAddr::new(any, at.port()))).cloned()
     }
 }

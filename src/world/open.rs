@@ -23,7 +23,15 @@ pub struct Open {
 }
 
 enum What {
-    File { ino: Ino, offset: Cell<u64>, read: bool, write: bool, append: bool, locked: Cell<bool>, owner: u64 },
+    File {
+        ino: Ino,
+        offset: Cell<u64>,
+        read: bool,
+        write: bool,
+        append: bool,
+        locked: Cell<bool>,
+        owner: u64,
+    },
     Device(Device),
     Reader(Reader),
     Writer(Writer),

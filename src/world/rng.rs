@@ -9,9 +9,9 @@ impl Rng {
     /// A generator for `name` in the world of `seed`: one host's draws do not disturb another's.
     pub fn new(seed: u64, name: &str) -> Rng {
         // FNV-1a, to spread the name over the state.
-        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, |h: u64, b| {
-            (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let hash = name
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325, |h: u64, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
         Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ hash)
     }
 

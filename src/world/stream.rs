@@ -374,11 +374,7 @@ pub enum Peer {
 
 impl Stream {
     pub(super) fn new(world: &World, incoming: Rc<Pipe>, outgoing: Rc<Pipe>, peer: Peer) -> Stream {
-        Stream {
-            reader: Reader::new(world, incoming),
-            writer: Writer::new(world, outgoing),
-            peer,
-        }
+        Stream { reader: Reader::new(world, incoming), writer: Writer::new(world, outgoing), peer }
     }
 
     /// Who is at the other end.

@@ -22,7 +22,14 @@ impl Process {
         let month = MONTHS[(t.month() as usize).saturating_sub(1) % 12];
         let short = host.short_name();
         let mut line = String::with_capacity(text.len() + ident.len() + short.len() + 40);
-        let _ = write!(line, "{month} {:>2} {:02}:{:02}:{:02} {short} ", t.day(), t.hour(), t.minute(), t.second());
+        let _ = write!(
+            line,
+            "{month} {:>2} {:02}:{:02}:{:02} {short} ",
+            t.day(),
+            t.hour(),
+            t.minute(),
+            t.second()
+        );
         let start = line.len();
         let _ = write!(line, "{ident}[{}]: {text}", self.pid());
         if world.traced() {

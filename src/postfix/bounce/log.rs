@@ -110,8 +110,13 @@ mod tests {
             dsn_notify: 6,
         };
         let dsn = Dsn::new("4.4.1", "connect to mx[192.0.2.1]:25: Connection refused");
-        let append =
-            Append { id: "A1B2C3D".into(), recipient, relay: "none".into(), dsn: dsn.clone(), action: "delayed".into() };
+        let append = Append {
+            id: "A1B2C3D".into(),
+            recipient,
+            relay: "none".into(),
+            dsn: dsn.clone(),
+            action: "delayed".into(),
+        };
         let text = entry(&append) + &entry(&append);
         let read = parse(&text);
         assert_eq!(read.len(), 2);

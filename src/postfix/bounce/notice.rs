@@ -29,7 +29,14 @@ impl Notice {
     }
 
     /// The whole message, lines ended by LF.
-    pub fn render(self, daemon: &Daemon, report: &Report, entries: &[Entry], file: &QueueFile, to: &str) -> String {
+    pub fn render(
+        self,
+        daemon: &Daemon,
+        report: &Report,
+        entries: &[Entry],
+        file: &QueueFile,
+        to: &str,
+    ) -> String {
         let now = daemon.p.now();
         let myhostname = daemon.string("myhostname");
         let boundary = format!("{}.{}/{myhostname}", report.id, now.unix());
@@ -140,7 +147,14 @@ impl Notice {
         fold(&text, out);
     }
 
-    fn for_programs(self, daemon: &Daemon, report: &Report, entries: &[Entry], file: &QueueFile, out: &mut String) {
+    fn for_programs(
+        self,
+        daemon: &Daemon,
+        report: &Report,
+        entries: &[Entry],
+        file: &QueueFile,
+        out: &mut String,
+    ) {
         let _ = writeln!(out, "Reporting-MTA: dns; {}", daemon.string("myhostname"));
         if !report.dsn_envid.is_empty() {
             let _ = writeln!(out, "Original-Envelope-Id: {}", report.dsn_envid);
@@ -231,4 +245,3 @@ fn fold(text: &str, out: &mut String) {
     }
     out.push('\n');
 }
-

@@ -95,7 +95,11 @@ impl<'a> Work<'a> {
         let text = match daemon.p.read_text(path) {
             Ok(text) => text,
             Err(e) => {
-                let what = if daemon.p.stat(path, true).is_ok() { "open include file" } else { "lookup :include: file" };
+                let what = if daemon.p.stat(path, true).is_ok() {
+                    "open include file"
+                } else {
+                    "lookup :include: file"
+                };
                 daemon.msg.log_warn(format!("unable to {what} {path}: {e}"));
                 let dsn = Dsn::new("5.3.5", "mail system configuration error");
                 return self.delivery.bounced(&from.rcpt, "local", Progress::default(), &dsn).await;

@@ -8,7 +8,12 @@ use crate::world::passwd::Passwd;
 
 impl<'a> Work<'a> {
     /// Reads the user's file and does what it says; false where there is none that counts.
-    pub(super) async fn dot_forward(&'a self, target: &Target, user: &Passwd, extension: Option<&str>) -> bool {
+    pub(super) async fn dot_forward(
+        &'a self,
+        target: &Target,
+        user: &Passwd,
+        extension: Option<&str>,
+    ) -> bool {
         let daemon = self.daemon();
         for path in self.forward_paths(user, extension) {
             let Ok(stat) = daemon.p.stat(&path, false) else { continue };

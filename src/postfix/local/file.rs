@@ -18,7 +18,9 @@ impl<'a> Work<'a> {
             Ok(stat) if matches!(stat.kind, Kind::CharDevice(_)) => {
                 return self.sent(target, format!("delivered to {what}")).await;
             }
-            Ok(stat) if stat.kind != Kind::File => return self.failed(target, refuse("file is not a regular file")).await,
+            Ok(stat) if stat.kind != Kind::File => {
+                return self.failed(target, refuse("file is not a regular file")).await;
+            }
             Ok(stat) if stat.mode & 0o111 != 0 => {
                 return self.failed(target, refuse("file is executable")).await;
             }

@@ -89,7 +89,8 @@ impl<'a> Work<'a> {
             }
         };
         if open.lock(LockKind::Exclusive, LOCK_PATIENCE).await.is_err() {
-            let text = trouble("unable to lock for exclusive access: Resource temporarily unavailable".into());
+            let text =
+                trouble("unable to lock for exclusive access: Resource temporarily unavailable".into());
             return self.failed(target, Dsn::new("4.2.0", text)).await;
         }
         let p = &self.daemon().p;
@@ -148,7 +149,9 @@ impl<'a> Work<'a> {
             Err((file, e)) => {
                 let what = format!("create maildir file {file}: {e}");
                 if matches!(e, Errno::EACCES | Errno::ENOENT | Errno::ENOTDIR) {
-                    daemon.msg.log_warn(format!("maildir access problem for UID/GID={}/{}: {what}", ids.0, ids.1));
+                    daemon
+                        .msg
+                        .log_warn(format!("maildir access problem for UID/GID={}/{}: {what}", ids.0, ids.1));
                     daemon.msg.log_warn("perhaps you need to create the maildirs in advance");
                 }
                 let status = if e == Errno::ENOSPC { "4.2.2" } else { "5.2.0" };
@@ -184,10 +187,17 @@ fn write_maildir(p: &Process, path: &str, host: &str, message: Vec<u8>) -> Resul
     };
     written.map_err(|e| (temporary.clone(), e))?;
     let ino = p.stat(&temporary, false).map_err(|e| (temporary.clone(), e))?;
-    let name = format!("{path}new/{}.V{:x}I{:x}M{}.{host}", now.unix(), ino.dev, ino.ino.number(), now.subsec_micros());
+    let name = format!(
+        "{path}new/{}.V{:x}I{:x}M{}.{host}",
+        now.unix(),
+        ino.dev,
+        ino.ino.number(),
+        now.subsec_micros()
+    );
     match p.rename(&temporary, &name) {
         Err(Errno::ENOENT) => {
-            let made = make_directories(p, &format!("{path}new")).and(make_directories(p, &format!("{path}cur")));
+            let made =
+                make_directories(p, &format!("{path}new")).and(make_directories(p, &format!("{path}cur")));
             made.and_then(|()| p.rename(&temporary, &name))
         }
         moved => moved,
@@ -201,7 +211,9 @@ fn write_maildir(p: &Process, path: &str, host: &str, message: Vec<u8>) -> Resul
 /// A directory and those above it, as far as they are missing.
 fn make_directories(p: &Process, path: &str) -> Sys<()> {
     let made = match (p.mkdir(path, 0o700), path.rsplit_once('/')) {
-        (Err(Errno::ENOENT), Some((above, _))) => make_directories(p, above).and_then(|()| p.mkdir(path, 0o700)),
+        (Err(Errno::ENOENT), Some((above, _))) => {
+            make_directories(p, above).and_then(|()| p.mkdir(path, 0o700))
+        }
         (made, _) => made,
     };
     made.or_else(|e| if e == Errno::EEXIST { Ok(()) } else { Err(e) })

@@ -36,7 +36,7 @@ impl Message {
     }
 
     fn trace_flags(&self) -> TraceFlags {
-        match self.file.attribute("trace_flags").map(|v| &**v) {
+        match self.file.attribute("trace_flags").as_deref() {
             Some("256") => TraceFlags::VerifyOnly,
             Some("512") => TraceFlags::Record,
             _ => TraceFlags::None,
@@ -44,18 +44,18 @@ impl Message {
     }
 
     fn context(&self) -> RewriteContext {
-        match self.file.attribute("rewrite_context").map(|v| &**v) {
+        match self.file.attribute("rewrite_context").as_deref() {
             Some("remote") => RewriteContext::Remote,
             _ => RewriteContext::Local,
         }
     }
 
     fn ret_full(&self) -> Option<bool> {
-        self.file.attribute("ret_flags").map(|v| &**v == "1")
+        self.file.attribute("ret_flags").map(|v| v == "1")
     }
 
     fn envid(&self) -> Rc<str> {
-        self.file.attribute("envelope_id").cloned().unwrap_or_else(|| "".into())
+        self.file.attribute("envelope_id").map_or_else(|| "".into(), Into::into)
     }
 
     fn report(&self, kind: ReportKind) -> Report {
@@ -148,7 +148,11 @@ impl Qmgr {
             let place = if limit == 1 { address.clone() } else { nexthop.clone() };
             let site: SiteName = (transport.clone(), place);
             let rcpt = Recipient { address, ..rcpt.clone() };
-            match batches.iter_mut().rev().find(|b| b.site == site && (limit == 0 || b.recipients.len() < limit)) {
+            match batches
+                .iter_mut()
+                .rev()
+                .find(|b| b.site == site && (limit == 0 || b.recipients.len() < limit))
+            {
                 Some(batch) => batch.recipients.push(rcpt),
                 None => batches.push(Batch { transport, nexthop, site, recipients: vec![rcpt] }),
             }
@@ -228,7 +232,7 @@ impl Qmgr {
             recipients,
             dsn_envid: message.envid(),
             dsn_ret_full: message.ret_full(),
-            eight_bit: message.file.attribute("encoding").is_some_and(|v| &**v == "8bit"),
+            eight_bit: message.file.attribute("encoding").is_some_and(|v| v == "8bit"),
             context: message.context(),
             arrival: message.file.arrival,
             active: message.since,
@@ -245,9 +249,7 @@ impl Qmgr {
             return report;
         }
         // The agent died at it: what it had done is struck in the file, the rest waits.
-        self.daemon.msg.log(&format!(
-            "warning: private/{transport} socket: malformed response"
-        ));
+        self.daemon.msg.log(&format!("warning: private/{transport} socket: malformed response"));
         let reason = "unknown mail transport error";
         let site_down = Some(Dsn::new("4.3.0", reason));
         DeliveryReport { deferred: true, site_down }
@@ -286,7 +288,11 @@ impl Qmgr {
             bounce::flush(&self.daemon, "bounce", message.report(ReportKind::Failure)).await;
         }
         if p.exists(&queue::path("trace", id)) {
-            let kind = if message.trace_flags() == TraceFlags::None { ReportKind::Success } else { ReportKind::Trace };
+            let kind = if message.trace_flags() == TraceFlags::None {
+                ReportKind::Success
+            } else {
+                ReportKind::Trace
+            };
             bounce::flush(&self.daemon, "trace", message.report(kind)).await;
         }
         if !message.deferred.get() {

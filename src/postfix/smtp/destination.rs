@@ -99,7 +99,12 @@ impl Finder<'_> {
         match self.daemon.p.lookup_addresses(name).await {
             Ok(all) => {
                 let port = self.port;
-                self.hosts.extend(all.into_iter().map(|address| Host { name: name.into(), address, port, preference }));
+                self.hosts.extend(all.into_iter().map(|address| Host {
+                    name: name.into(),
+                    address,
+                    port,
+                    preference,
+                }));
             }
             Err((kind, trouble)) => self.trouble = Some(name_error(name, kind, trouble)),
         }
@@ -157,4 +162,3 @@ fn name_error(name: &str, kind: &str, trouble: Trouble) -> Dsn {
     );
     Dsn::new(status, text)
 }
-

@@ -5,9 +5,9 @@ use super::destination::Host;
 use crate::postfix::deliver::{Delivery, Dsn, Progress};
 use crate::postfix::queue::{Recipient, notify};
 use crate::postfix::server::Daemon;
+use crate::proto::address;
 use crate::proto::smtp::reply::{self, Parsed, Reply};
 use crate::proto::smtp::{dot, xtext_encode};
-use crate::proto::address;
 use crate::world::clock::{Duration, Time};
 use crate::world::stream::Stream;
 use bytes::BytesMut;
@@ -164,7 +164,8 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Why those that are still left have to try elsewhere or later.
     pub async fn transfer(&mut self, left: &mut Vec<Recipient>, is_final: bool) -> Result<(), Failure> {
-        let timeouts = (self.settings.mail_timeout, self.settings.rcpt_timeout, self.settings.data_init_timeout);
+        let timeouts =
+            (self.settings.mail_timeout, self.settings.rcpt_timeout, self.settings.data_init_timeout);
         let mail = self.mail_command();
         let commands: Vec<String> = left.iter().map(|r| self.rcpt_command(r)).collect();
         if self.features.pipelining {
@@ -396,7 +397,11 @@ impl<'a> Session<'a> {
 }
 
 fn notify_words(flags: u8) -> String {
-    let all =
-        [(notify::NEVER, "NEVER"), (notify::SUCCESS, "SUCCESS"), (notify::FAILURE, "FAILURE"), (notify::DELAY, "DELAY")];
+    let all = [
+        (notify::NEVER, "NEVER"),
+        (notify::SUCCESS, "SUCCESS"),
+        (notify::FAILURE, "FAILURE"),
+        (notify::DELAY, "DELAY"),
+    ];
     all.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, word)| *word).collect::<Vec<_>>().join(",")
 }

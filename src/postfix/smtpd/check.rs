@@ -136,7 +136,8 @@ impl Checks {
         original: &Rc<str>,
         address: &Rc<str>,
     ) -> Result<(), Reject> {
-        let to = Asked { session: s, transaction: Some(t), recipient: Some(original), complete: Some(address) };
+        let to =
+            Asked { session: s, transaction: Some(t), recipient: Some(original), complete: Some(address) };
         let sender_exists = !self.reject_unlisted_sender || t.sender.is_empty();
         if !sender_exists {
             self.unlisted_sender(&to).await?;
@@ -179,7 +180,10 @@ impl Checks {
         if list.words.is_empty() {
             return Ok(());
         }
-        match self.evaluate(list, &Asked { session: s, transaction: t, recipient: None, complete: None }).await {
+        match self
+            .evaluate(list, &Asked { session: s, transaction: t, recipient: None, complete: None })
+            .await
+        {
             Verdict::Reject(reject) => Err(reject),
             Verdict::Dunno | Verdict::Permit => Ok(()),
         }
@@ -200,7 +204,13 @@ impl Checks {
     }
 
     /// Asks one restriction; also says what was compared.
-    async fn one(&self, list: &List, word: &str, argument: Option<&Rc<str>>, to: &Asked<'_>) -> (Verdict, String) {
+    async fn one(
+        &self,
+        list: &List,
+        word: &str,
+        argument: Option<&Rc<str>>,
+        to: &Asked<'_>,
+    ) -> (Verdict, String) {
         let client = to.session.client.address;
         let shown = || client.map(|a| a.to_string()).unwrap_or_default();
         match word {
@@ -233,7 +243,13 @@ impl Checks {
     }
 
     /// Restrictions about the form of names, and access tables.
-    async fn by_name(&self, list: &List, word: &str, argument: Option<&Rc<str>>, to: &Asked<'_>) -> (Verdict, String) {
+    async fn by_name(
+        &self,
+        list: &List,
+        word: &str,
+        argument: Option<&Rc<str>>,
+        to: &Asked<'_>,
+    ) -> (Verdict, String) {
         let helo = &to.session.helo;
         let sender = to.transaction.map(|t| t.sender.clone()).unwrap_or_else(|| "".into());
         let recipient = to.recipient.cloned().unwrap_or_else(|| "".into());
@@ -260,9 +276,7 @@ impl Checks {
             }
             "reject_unauth_pipelining" => (Verdict::Dunno, String::new()),
             "check_client_access" => self.client_access(argument, to),
-            "check_helo_access" => {
-                self.domain_access(argument, helo, &format!("<{helo}>: Helo command"), to)
-            }
+            "check_helo_access" => self.domain_access(argument, helo, &format!("<{helo}>: Helo command"), to),
             "check_sender_access" => {
                 self.address_access(argument, &sender, &format!("<{sender}>: Sender address"), to)
             }
@@ -321,17 +335,37 @@ impl Checks {
     }
 
     /// Does the address exist, as far as the tables of its class know?
-    fn listed(&self, to: &Asked<'_>, address: &Rc<str>, resolved: &Resolved, setting: &str, role: Role) -> Result<(), Reject> {
+    fn listed(
+        &self,
+        to: &Asked<'_>,
+        address: &Rc<str>,
+        resolved: &Resolved,
+        setting: &str,
+        role: Role,
+    ) -> Result<(), Reject> {
         let config = &to.session.daemon.config;
         if matches!(self.virtual_aliases.find_address(address, &self.delimiter), Ok(Some(_))) {
             return Ok(());
         }
         let (table, which, name, code) = match resolved.class {
-            AddressClass::Local => (&self.local_recipients, "local recipient", "local_recipient_maps", "unknown_local_recipient_reject_code"),
-            AddressClass::Relay => (&self.relay_recipients, "relay recipient", "relay_recipient_maps", "unknown_relay_recipient_reject_code"),
-            AddressClass::VirtualMailbox => {
-                (&self.virtual_mailboxes, "virtual mailbox", "virtual_mailbox_maps", "unknown_virtual_mailbox_reject_code")
-            }
+            AddressClass::Local => (
+                &self.local_recipients,
+                "local recipient",
+                "local_recipient_maps",
+                "unknown_local_recipient_reject_code",
+            ),
+            AddressClass::Relay => (
+                &self.relay_recipients,
+                "relay recipient",
+                "relay_recipient_maps",
+                "unknown_relay_recipient_reject_code",
+            ),
+            AddressClass::VirtualMailbox => (
+                &self.virtual_mailboxes,
+                "virtual mailbox",
+                "virtual_mailbox_maps",
+                "unknown_virtual_mailbox_reject_code",
+            ),
             AddressClass::VirtualAlias => {
                 let code = config.int("unknown_virtual_alias_reject_code").unwrap_or(550) as u16;
                 return Err(role.reject(address, code, "User unknown in virtual alias table"));
@@ -360,7 +394,11 @@ impl Checks {
             Some(r) => format!("<{r}>: Recipient address rejected"),
             None => {
                 let c = &to.session.client;
-                format!("<{}[{}]>: Client host rejected", c.name, c.address.map(|a| a.to_string()).unwrap_or_default())
+                format!(
+                    "<{}[{}]>: Client host rejected",
+                    c.name,
+                    c.address.map(|a| a.to_string()).unwrap_or_default()
+                )
             }
         };
         Reject::new(code, dsn, format!("{what}: {text}"))
@@ -393,14 +431,31 @@ impl Checks {
         self.access(spec, &keys, &what, to)
     }
 
-    fn domain_access(&self, spec: Option<&Rc<str>>, name: &str, what: &str, to: &Asked<'_>) -> (Verdict, String) {
+    fn domain_access(
+        &self,
+        spec: Option<&Rc<str>>,
+        name: &str,
+        what: &str,
+        to: &Asked<'_>,
+    ) -> (Verdict, String) {
         self.access(spec, &domain_keys(name), what, to)
     }
 
     /// `user+extension@domain`, `user@domain`, the domain and its parents, `user@`.
-    fn address_access(&self, spec: Option<&Rc<str>>, full: &str, what: &str, to: &Asked<'_>) -> (Verdict, String) {
+    fn address_access(
+        &self,
+        spec: Option<&Rc<str>>,
+        full: &str,
+        what: &str,
+        to: &Asked<'_>,
+    ) -> (Verdict, String) {
         let Some((local, domain)) = full.rsplit_once('@') else {
-            return self.access(spec, &[if full.is_empty() { "<>".to_owned() } else { full.to_owned() }], what, to);
+            return self.access(
+                spec,
+                &[if full.is_empty() { "<>".to_owned() } else { full.to_owned() }],
+                what,
+                to,
+            );
         };
         let (user, extension) = address::split_extension(local, &self.delimiter);
         let mut keys = vec![full.to_owned()];
@@ -416,7 +471,13 @@ impl Checks {
     }
 
     /// Looks the keys up one after the other and obeys the first answer (access(5)).
-    fn access(&self, spec: Option<&Rc<str>>, keys: &[String], what: &str, to: &Asked<'_>) -> (Verdict, String) {
+    fn access(
+        &self,
+        spec: Option<&Rc<str>>,
+        keys: &[String],
+        what: &str,
+        to: &Asked<'_>,
+    ) -> (Verdict, String) {
         let daemon = to.session.daemon;
         let maps = match self.table(spec, daemon) {
             Ok(maps) => maps,
@@ -453,15 +514,30 @@ impl Checks {
         match word.to_ascii_uppercase().as_str() {
             "OK" | "RELAY" => Verdict::Permit,
             "DUNNO" => Verdict::Dunno,
-            "REJECT" => reject(daemon.int("access_map_reject_code").clamp(400, 599) as u16, "5.7.1", or("Access denied")),
-            "DEFER" => reject(daemon.int("access_map_defer_code").clamp(400, 499) as u16, "4.7.1", or("Access denied")),
-            code if code.len() == 3 && code.starts_with(['4', '5']) && code.bytes().all(|b| b.is_ascii_digit()) => {
+            "REJECT" => reject(
+                daemon.int("access_map_reject_code").clamp(400, 599) as u16,
+                "5.7.1",
+                or("Access denied"),
+            ),
+            "DEFER" => reject(
+                daemon.int("access_map_defer_code").clamp(400, 499) as u16,
+                "4.7.1",
+                or("Access denied"),
+            ),
+            code if code.len() == 3
+                && code.starts_with(['4', '5'])
+                && code.bytes().all(|b| b.is_ascii_digit()) =>
+            {
                 let dsn = format!("{}.7.1", &code[..1]);
                 reject(code.parse().unwrap_or(554), &dsn, or("Access denied"))
             }
             digits if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => Verdict::Permit,
             _ => {
-                self.say_once(daemon, value, &format!("access table action is not available in the lab: {value}"));
+                self.say_once(
+                    daemon,
+                    value,
+                    &format!("access table action is not available in the lab: {value}"),
+                );
                 Verdict::Dunno
             }
         }
@@ -486,7 +562,15 @@ impl Checks {
         }
     }
 
-    fn decide(&self, list: &List, word: &str, argument: Option<&Rc<str>>, to: &Asked<'_>, verdict: &Verdict, compared: String) {
+    fn decide(
+        &self,
+        list: &List,
+        word: &str,
+        argument: Option<&Rc<str>>,
+        to: &Asked<'_>,
+        verdict: &Verdict,
+        compared: String,
+    ) {
         let daemon = to.session.daemon;
         daemon.p.decide(|| Decision {
             rule: argument.map_or_else(|| word.to_owned(), |a| format!("{word} {a}")).into(),
@@ -504,17 +588,42 @@ impl Checks {
 
 /// Restrictions of the real server that are not evaluated here.
 const KNOWN_ELSEWHERE: [&str; 36] = [
-    "check_ccert_access", "check_sasl_access", "check_policy_service", "check_client_a_access",
-    "check_client_mx_access", "check_client_ns_access", "check_helo_a_access", "check_helo_mx_access",
-    "check_helo_ns_access", "check_sender_a_access", "check_sender_mx_access", "check_sender_ns_access",
-    "check_recipient_a_access", "check_recipient_mx_access", "check_recipient_ns_access",
-    "check_reverse_client_hostname_access", "check_etrn_access", "permit_mx_backup", "permit_dnswl_client",
-    "permit_rhswl_client", "reject_rbl_client", "reject_rhsbl_client", "reject_rhsbl_helo",
-    "reject_rhsbl_recipient", "reject_rhsbl_sender", "reject_rhsbl_reverse_client",
-    "reject_unknown_client_hostname", "reject_unknown_reverse_client_hostname",
-    "reject_unknown_helo_hostname", "reject_unknown_sender_domain", "reject_unknown_recipient_domain",
-    "reject_unverified_sender", "reject_unverified_recipient", "reject_sender_login_mismatch",
-    "reject_multi_recipient_bounce", "warn_if_reject",
+    "check_ccert_access",
+    "check_sasl_access",
+    "check_policy_service",
+    "check_client_a_access",
+    "check_client_mx_access",
+    "check_client_ns_access",
+    "check_helo_a_access",
+    "check_helo_mx_access",
+    "check_helo_ns_access",
+    "check_sender_a_access",
+    "check_sender_mx_access",
+    "check_sender_ns_access",
+    "check_recipient_a_access",
+    "check_recipient_mx_access",
+    "check_recipient_ns_access",
+    "check_reverse_client_hostname_access",
+    "check_etrn_access",
+    "permit_mx_backup",
+    "permit_dnswl_client",
+    "permit_rhswl_client",
+    "reject_rbl_client",
+    "reject_rhsbl_client",
+    "reject_rhsbl_helo",
+    "reject_rhsbl_recipient",
+    "reject_rhsbl_sender",
+    "reject_rhsbl_reverse_client",
+    "reject_unknown_client_hostname",
+    "reject_unknown_reverse_client_hostname",
+    "reject_unknown_helo_hostname",
+    "reject_unknown_sender_domain",
+    "reject_unknown_recipient_domain",
+    "reject_unverified_sender",
+    "reject_unverified_recipient",
+    "reject_sender_login_mismatch",
+    "reject_multi_recipient_bounce",
+    "warn_if_reject",
 ];
 
 /// What a client is told when the fault is ours.
@@ -545,7 +654,13 @@ impl Table {
         Ok((!empty).then_some(Table { text, maps, has_users }))
     }
 
-    fn knows(&self, p: &Process, recipient: &str, delimiters: &str, own_domain: bool) -> Result<bool, Reject> {
+    fn knows(
+        &self,
+        p: &Process,
+        recipient: &str,
+        delimiters: &str,
+        own_domain: bool,
+    ) -> Result<bool, Reject> {
         if self.has_users && own_domain {
             let local = recipient.rsplit_once('@').map_or(recipient, |(l, _)| l).to_ascii_lowercase();
             let (user, _) = address::split_extension(&local, delimiters);
@@ -595,7 +710,11 @@ impl Role {
             Role::Sender => ("Sender", ".1.0"),
             Role::Recipient => ("Recipient", ".1.1"),
         };
-        Reject::new(code, &format!("{}{dsn}", code / 100), format!("<{address}>: {who} address rejected: {text}"))
+        Reject::new(
+            code,
+            &format!("{}{dsn}", code / 100),
+            format!("<{address}>: {who} address rejected: {text}"),
+        )
     }
 }
 
@@ -606,8 +725,18 @@ fn words_of(text: &str) -> Vec<Rc<str>> {
 
 fn takes_argument(word: &str) -> bool {
     word.starts_with("check_") && word != "check_recipient_maps"
-        || matches!(word, "reject_rbl_client" | "permit_dnswl_client" | "reject_rhsbl_client" | "reject_rhsbl_sender"
-            | "reject_rhsbl_recipient" | "reject_rhsbl_helo" | "reject_rhsbl_reverse_client" | "permit_rhswl_client" | "sleep")
+        || matches!(
+            word,
+            "reject_rbl_client"
+                | "permit_dnswl_client"
+                | "reject_rhsbl_client"
+                | "reject_rhsbl_sender"
+                | "reject_rhsbl_recipient"
+                | "reject_rhsbl_helo"
+                | "reject_rhsbl_reverse_client"
+                | "permit_rhswl_client"
+                | "sleep"
+        )
 }
 
 fn permit_if(yes: bool) -> Verdict {

@@ -47,7 +47,11 @@ impl Session<'_> {
     fn unknown(&mut self, verb: &str, line: &str) -> Next {
         let is_header = line.split_once(':').is_some_and(|(name, _)| command::is_header_name(name));
         if is_header || self.settings.forbidden_commands.iter().any(|c| c == verb) {
-            self.log(&format!("warning: non-SMTP command from {}: {}", self.shown, command::printable(line, 100)));
+            self.log(&format!(
+                "warning: non-SMTP command from {}: {}",
+                self.shown,
+                command::printable(line, 100)
+            ));
             self.counts.add(Verb::Unknown, false);
             self.reply("221 2.7.0 Error: I can break rules, too. Goodbye.");
             return Next::Close;
@@ -73,7 +77,15 @@ impl Session<'_> {
         let size = format!("SIZE {}", self.settings.message_size_limit);
         let vrfy = if self.settings.disable_vrfy { "" } else { "VRFY" };
         let all = [
-            "PIPELINING", &size, vrfy, "ETRN", "ENHANCEDSTATUSCODES", "8BITMIME", "DSN", "SMTPUTF8", "CHUNKING",
+            "PIPELINING",
+            &size,
+            vrfy,
+            "ETRN",
+            "ENHANCEDSTATUSCODES",
+            "8BITMIME",
+            "DSN",
+            "SMTPUTF8",
+            "CHUNKING",
         ];
         lines.extend(all.into_iter().filter(|k| !k.is_empty()).filter(|k| self.offers(k)).map(str::to_owned));
         let last = lines.len() - 1;
@@ -141,8 +153,12 @@ impl Session<'_> {
                 }
             }
             ("SMTPUTF8", None) => t.smtputf8 = true,
-            ("RET", Some(v)) if t.ret_full.is_none() && v.eq_ignore_ascii_case("FULL") => t.ret_full = Some(true),
-            ("RET", Some(v)) if t.ret_full.is_none() && v.eq_ignore_ascii_case("HDRS") => t.ret_full = Some(false),
+            ("RET", Some(v)) if t.ret_full.is_none() && v.eq_ignore_ascii_case("FULL") => {
+                t.ret_full = Some(true)
+            }
+            ("RET", Some(v)) if t.ret_full.is_none() && v.eq_ignore_ascii_case("HDRS") => {
+                t.ret_full = Some(false)
+            }
             ("RET", Some(_)) => return Err("501 5.5.4 Bad RET parameter syntax".to_owned()),
             ("ENVID", Some(v)) if t.envid.is_none() && command::is_xtext(v) => t.envid = Some(v.into()),
             ("ENVID", Some(_)) => return Err("501 5.5.4 Bad ENVID parameter syntax".to_owned()),
@@ -218,7 +234,8 @@ impl Session<'_> {
             return Ok(None);
         }
         let failed = || Reject::new(451, "4.3.0", "Error: queue file write error");
-        let stream = self.daemon.p.connect_unix(&format!("{SPOOL}/public/cleanup")).await.map_err(|_| failed())?;
+        let stream =
+            self.daemon.p.connect_unix(&format!("{SPOOL}/public/cleanup")).await.map_err(|_| failed())?;
         let id = stream.receive::<Rc<str>>().await.ok_or_else(failed)?;
         t.queue = Some((id.clone(), stream));
         Ok(Some(id))

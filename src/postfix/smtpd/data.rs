@@ -204,7 +204,11 @@ impl Session<'_> {
             (false, _) => "SMTP",
         };
         let mut out = String::with_capacity(200);
-        let _ = write!(out, "Received: from {helo} ({} [{address}])\n\tby {} ({}) with {with} id {id}", self.client.name, s.myhostname, s.mail_name);
+        let _ = write!(
+            out,
+            "Received: from {helo} ({} [{address}])\n\tby {} ({}) with {with} id {id}",
+            self.client.name, s.myhostname, s.mail_name
+        );
         let date = message::date_with_zone(self.daemon.p.now().unix());
         let _ = match t.recipients.as_slice() {
             [one] => write!(out, "\n\tfor <{}>; {date}\n", address::quote(&one.original)),

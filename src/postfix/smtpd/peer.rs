@@ -10,7 +10,11 @@ use std::rc::Rc;
 /// Finds out who is at the other end of a connection.
 pub async fn identify(daemon: &Daemon, stream: &Stream) -> ClientInfo {
     let Peer::Tcp { local, remote } = stream.peer() else {
-        return ClientInfo { name: "localhost".into(), reverse_name: "localhost".into(), ..ClientInfo::default() };
+        return ClientInfo {
+            name: "localhost".into(),
+            reverse_name: "localhost".into(),
+            ..ClientInfo::default()
+        };
     };
     let address = remote.ip().to_canonical();
     let (name, reverse_name) = names(daemon, address).await;

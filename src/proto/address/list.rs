@@ -229,11 +229,17 @@ mod tests {
              \tUndisclosed: a@mail.example.com, b@mail.example.com;,\n\t<root@mail.example.com>\n"
         );
         assert_eq!(
-            folded("Cc", " Very Long Name Indeed <averyveryverylonglocalpart@averyveryverylongdomain.example.com>, Another Name <x>, third <y>, fourth <z>, fifth <w>"),
+            folded(
+                "Cc",
+                " Very Long Name Indeed <averyveryverylonglocalpart@averyveryverylongdomain.example.com>, Another Name <x>, third <y>, fourth <z>, fifth <w>"
+            ),
             "Cc: Very Long Name Indeed <averyveryverylonglocalpart@averyveryverylongdomain.example.com>,\n\
              \tAnother Name <x@mail.example.com>, third <y@mail.example.com>,\n\
              \tfourth <z@mail.example.com>, fifth <w@mail.example.com>\n"
         );
-        assert_eq!(folded("From", " a b c"), "From: a@mail.example.com, b@mail.example.com, c@mail.example.com\n");
+        assert_eq!(
+            folded("From", " a b c"),
+            "From: a@mail.example.com, b@mail.example.com, c@mail.example.com\n"
+        );
     }
 }

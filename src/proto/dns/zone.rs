@@ -62,7 +62,8 @@ impl Zone {
         let mut records = Vec::new();
         let mut name = name.to_ascii_lowercase();
         for _ in 0..CHAIN {
-            let here: Vec<&Record> = self.index.get(&name).into_iter().flatten().map(|i| &self.records[*i]).collect();
+            let here: Vec<&Record> =
+                self.index.get(&name).into_iter().flatten().map(|i| &self.records[*i]).collect();
             let alias = here.iter().find_map(|r| match &r.data {
                 Data::Cname(to) if kind != Type::Cname => Some((*r, to)),
                 _ => None,
@@ -106,7 +107,8 @@ fn parse_line(line: &str) -> Result<Option<Record>, BadLine> {
     let name = absolute(owner)?;
     let mut ttl = TTL;
     let kind = loop {
-        let word = words.next().ok_or_else(|| bad(end, "the record has no type", "a type such as A, MX or TXT"))?;
+        let word =
+            words.next().ok_or_else(|| bad(end, "the record has no type", "a type such as A, MX or TXT"))?;
         if word.1.eq_ignore_ascii_case("IN") {
             continue;
         }
@@ -122,10 +124,13 @@ fn parse_line(line: &str) -> Result<Option<Record>, BadLine> {
             }
         }
     };
-    let mut next = |what: &'static str| words.next().ok_or_else(|| bad(end, format!("the record has no {what}"), what));
+    let mut next =
+        |what: &'static str| words.next().ok_or_else(|| bad(end, format!("the record has no {what}"), what));
     let data = match kind {
         Type::A => Data::Address(IpAddr::V4(parsed::<Ipv4Addr>(next("IPv4 address")?, "an IPv4 address")?)),
-        Type::Aaaa => Data::Address(IpAddr::V6(parsed::<Ipv6Addr>(next("IPv6 address")?, "an IPv6 address")?)),
+        Type::Aaaa => {
+            Data::Address(IpAddr::V6(parsed::<Ipv6Addr>(next("IPv6 address")?, "an IPv6 address")?))
+        }
         Type::Mx => {
             let preference = parsed(next("preference")?, "a preference from 0 to 65535")?;
             Data::Mx(preference, absolute(next("name of the mail exchanger")?)?)
@@ -150,7 +155,9 @@ fn parse_line(line: &str) -> Result<Option<Record>, BadLine> {
         }
     };
     match words.next() {
-        Some(word) => Err(bad(word, "the record goes on after its end", "the end of the line, or a `;` comment")),
+        Some(word) => {
+            Err(bad(word, "the record goes on after its end", "the end of the line, or a `;` comment"))
+        }
         None => Ok(Some(Record { name, ttl, data })),
     }
 }
@@ -163,7 +170,11 @@ fn parsed<T: std::str::FromStr>(word: Word<'_>, expected: &'static str) -> Resul
 fn absolute(word: Word<'_>) -> Result<Rc<str>, BadLine> {
     let name = word.1.strip_suffix('.').unwrap_or(word.1);
     if super::wire_name(name).is_none() || word.1.starts_with('"') {
-        return Err(bad(word, format!("`{}` is not a name", word.1), "a domain name such as mx.example.com."));
+        return Err(bad(
+            word,
+            format!("`{}` is not a name", word.1),
+            "a domain name such as mx.example.com.",
+        ));
     }
     Ok(name.into())
 }
@@ -171,9 +182,9 @@ fn absolute(word: Word<'_>) -> Result<Rc<str>, BadLine> {
 /// A character string, quoted or not.
 fn string(word: Word<'_>) -> Result<String, BadLine> {
     let text = match word.1.strip_prefix('"') {
-        Some(rest) => {
-            rest.strip_suffix('"').ok_or_else(|| bad(word, "the string is not closed", "a `\"` at its end"))?
-        }
+        Some(rest) => rest
+            .strip_suffix('"')
+            .ok_or_else(|| bad(word, "the string is not closed", "a `\"` at its end"))?,
         None => word.1,
     };
     let mut out = String::with_capacity(text.len());
@@ -182,7 +193,11 @@ fn string(word: Word<'_>) -> Result<String, BadLine> {
         out.extend(if c == '\\' { chars.next() } else { Some(c) });
     }
     if out.len() > 255 {
-        return Err(bad(word, "the string is longer than 255 octets", "several strings of at most 255 octets"));
+        return Err(bad(
+            word,
+            "the string is longer than 255 octets",
+            "several strings of at most 255 octets",
+        ));
     }
     Ok(out)
 }

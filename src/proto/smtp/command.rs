@@ -72,7 +72,11 @@ impl<'l> Words<'l> {
     pub fn address_argument(&self, keyword: &str) -> Argument<'l> {
         match (self.get(1), self.words.get(2)) {
             (Some(k), Some(w)) if k.eq_ignore_ascii_case(keyword) => {
-                if w.broken { Argument::Broken } else { Argument::Text(w.text) }
+                if w.broken {
+                    Argument::Broken
+                } else {
+                    Argument::Text(w.text)
+                }
             }
             _ => Argument::Missing,
         }

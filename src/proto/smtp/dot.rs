@@ -113,7 +113,10 @@ mod tests {
     #[test]
     fn section_4_5_2_transparency() {
         assert_eq!(&encode(b".\n..\na\n", 0)[..], b"..\r\n...\r\na\r\n.\r\n");
-        assert_eq!(decode_in_pieces(b"..\r\n...\r\na\r\n.\r\nQUIT\r\n", 100), (b".\n..\na\n".to_vec(), b"QUIT\r\n".to_vec(), true));
+        assert_eq!(
+            decode_in_pieces(b"..\r\n...\r\na\r\n.\r\nQUIT\r\n", 100),
+            (b".\n..\na\n".to_vec(), b"QUIT\r\n".to_vec(), true)
+        );
         assert_eq!(&encode(b"", 0)[..], b".\r\n");
         assert_eq!(&encode(b"abcdef\n", 4)[..], b"abcd\r\n ef\r\n.\r\n");
     }

@@ -25,10 +25,15 @@ impl Dsn {
         let mut parts = word.split('.');
         let mut number = |max: usize| {
             let part = parts.next()?;
-            (part.len() <= max && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse::<u16>().ok())?
+            (part.len() <= max && part.bytes().all(|b| b.is_ascii_digit()))
+                .then(|| part.parse::<u16>().ok())?
         };
         let (class, subject, detail) = (number(1)?, number(3)?, number(3)?);
-        (matches!(class, 2 | 4 | 5) && parts.next().is_none()).then_some(Dsn { class: class as u8, subject, detail })
+        (matches!(class, 2 | 4 | 5) && parts.next().is_none()).then_some(Dsn {
+            class: class as u8,
+            subject,
+            detail,
+        })
     }
 }
 
@@ -92,7 +97,9 @@ pub fn parse(buffer: &mut BytesMut) -> Parsed {
         at += end + 1;
         let digits = line.get(..3).filter(|d| d.bytes().all(|b| b.is_ascii_digit()));
         let (code, more, text) = match digits {
-            Some(d) => (d.parse().unwrap_or(0), line.as_bytes().get(3) == Some(&b'-'), line.get(4..).unwrap_or("")),
+            Some(d) => {
+                (d.parse().unwrap_or(0), line.as_bytes().get(3) == Some(&b'-'), line.get(4..).unwrap_or(""))
+            }
             None => (0, false, line.as_str()),
         };
         if lines.len() < MAX_LINES {
