@@ -66,7 +66,7 @@ impl Conversion {
             at += 1;
             c.precision = Some(number(&mut at));
         }
-        while text.get(at).is_some_and(|l| b"hlLqjzt".contains(l)) {
+        while text.get(at).is_some_and(|l| b"hlLjzt".contains(l)) {
             at += 1;
         }
         c.letter = char::from(*text.get(at)?);

@@ -285,33 +285,60 @@ pub async fn comm(p: Process) -> i32 {
             }
         }
     }
-    let mut left = super::text::lines(&texts[0]).peekable();
-    let mut right = super::text::lines(&texts[1]).peekable();
-    let tab = |column: usize| (1..column).filter(|n| !parsed.has(char::from(b'0' + *n as u8))).count();
-    let mut out = Vec::new();
+    let mut left = Ordered::new(&texts[0]);
+    let mut right = Ordered::new(&texts[1]);
+    let hidden = |column: usize| parsed.has(char::from(b'0' + column as u8));
+    let tab = |column: usize| (1..column).filter(|n| !hidden(*n)).count();
+    let mut unpaired = false;
     loop {
-        let (column, line) = match (left.peek(), right.peek()) {
+        let (column, line) = match (left.next, right.next) {
             (None, None) => break,
-            (Some(_), None) => (1, left.next()),
-            (None, Some(_)) => (2, right.next()),
+            (Some(l), None) => (1, l),
+            (None, Some(r)) => (2, r),
             (Some(l), Some(r)) => match l.cmp(r) {
-                Ordering::Less => (1, left.next()),
-                Ordering::Greater => (2, right.next()),
-                Ordering::Equal => {
-                    left.next();
-                    (3, right.next())
-                }
+                Ordering::Less => (1, l),
+                Ordering::Greater => (2, r),
+                Ordering::Equal => (3, l),
             },
         };
-        if parsed.has(char::from(b'0' + column as u8)) {
-            continue;
+        unpaired |= column != 3;
+        if !hidden(column) {
+            let mut out = vec![b'\t'; tab(column)];
+            out.extend_from_slice(line);
+            tool.line(out).await;
         }
-        out.resize(out.len() + tab(column), b'\t');
-        out.extend_from_slice(line.unwrap_or_default());
-        out.push(b'\n');
+        for (n, file) in [&mut left, &mut right].into_iter().enumerate() {
+            if (column == 3 || column == n + 1) && file.advance() && unpaired && !file.blamed {
+                file.blamed = true;
+                tool.complain(format!("file {} is not in sorted order", n + 1)).await;
+            }
+        }
     }
-    tool.put(out).await;
+    if left.blamed || right.blamed {
+        tool.complain("input is not in sorted order").await;
+    }
     tool.done().await
+}
+
+/// The lines of a file that should be sorted.
+struct Ordered<'t> {
+    rest: Box<dyn Iterator<Item = &'t [u8]> + 't>,
+    next: Option<&'t [u8]>,
+    blamed: bool,
+}
+
+impl<'t> Ordered<'t> {
+    fn new(text: &'t [u8]) -> Ordered<'t> {
+        let mut rest = Box::new(super::text::lines(text));
+        Ordered { next: rest.next(), rest, blamed: false }
+    }
+
+    /// Goes on to the next line; tells whether it comes before the last one.
+    fn advance(&mut self) -> bool {
+        let last = self.next;
+        self.next = self.rest.next();
+        self.next.is_some() && self.next < last
+    }
 }
 
 /// tee(1)

@@ -59,6 +59,7 @@ const OPTIONS: Options = Options {
         ("word-regexp", 'w'),
     ],
     absent: "dDPTu",
+    shows_usage: true,
     trouble: 2,
     ..NONE
 };

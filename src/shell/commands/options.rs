@@ -16,13 +16,22 @@ pub struct Options {
     pub absent: &'static str,
     /// What it exits with when it is called wrongly.
     pub trouble: i32,
+    /// Its usage is shown to whoever calls it wrongly.
+    pub shows_usage: bool,
     /// Options end at the first operand.
     pub in_order: bool,
 }
 
 /// Nothing but operands; the base for others.
-pub const NONE: Options =
-    Options { usage: "[OPTION]... [FILE]...", short: "", long: &[], absent: "", trouble: 1, in_order: false };
+pub const NONE: Options = Options {
+    usage: "[OPTION]... [FILE]...",
+    short: "",
+    long: &[],
+    absent: "",
+    trouble: 1,
+    shows_usage: false,
+    in_order: false,
+};
 
 /// A command line taken apart.
 #[derive(Debug, Default)]
@@ -83,6 +92,10 @@ impl Options {
                 Err(tool.status)
             }
             Ok(parsed) => Ok(parsed),
+            Err(Trouble::Text(text)) if self.shows_usage => {
+                let text = format!("{text}\nUsage: {} {}", tool.name, self.usage);
+                Err(tool.usage(text, self.trouble).await)
+            }
             Err(Trouble::Text(text)) => Err(tool.usage(text, self.trouble).await),
             Err(Trouble::Absent(option)) => {
                 tool.unavailable(&option).await;

@@ -40,6 +40,7 @@ const SUDO: Options = Options {
     absent: "ABbCDeglKPRTUV",
     trouble: 1,
     in_order: true,
+    shows_usage: false,
 };
 
 fn person(p: &Process, name: &str) -> Option<(Rc<Passwd>, Cred)> {

@@ -51,11 +51,18 @@ struct Watched {
 
 pub async fn main(p: Process) -> i32 {
     let mut tool = Tool::new(p);
-    let args = modern(&tool.p.args());
+    let given = tool.p.args();
+    let args = modern(&given);
+    // With more than one file the old form is not taken.
+    let old_form = given.first().filter(|_| args != given).and_then(|a| a.chars().nth(1));
     let parsed = match OPTIONS.parse_args(&mut tool, &args).await {
         Ok(parsed) => parsed,
         Err(status) => return status,
     };
+    if let Some(digit) = old_form.filter(|_| parsed.operands.len() > 1) {
+        tool.complain(format!("option used in invalid context -- {digit}")).await;
+        return 1;
+    }
     let mut count = Count { lines: true, from: false, n: 10, end: if parsed.has('z') { 0 } else { b'\n' } };
     for (option, value) in &parsed.given {
         let Some(value) = value.as_ref().filter(|_| "cn".contains(*option)) else { continue };

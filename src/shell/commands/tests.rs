@@ -32,6 +32,7 @@ fn head_and_tail() {
     assert_eq!(lab.out("tail -1 f3", ""), "c\n");
     assert_eq!(lab.out("tail -c 3 f3", ""), "\nc\n");
     assert_eq!(lab.out("tail -n 0 f3", ""), "");
+    assert_eq!(lab.err("tail -1 f3 f3", ""), ("tail: option used in invalid context -- 1\n".into(), 1));
     let (text, status) = lab.err("head -n x f3", "");
     assert_eq!((&*text, status), ("head: invalid number of lines: 'x'\n", 1));
     let (text, _) = lab.err("head -5x f3", "");
@@ -261,6 +262,8 @@ fn filters_of_lines() {
     assert_eq!(lab.out("paste -sd, f3", ""), "a,b,c\n");
     assert_eq!(lab.out("paste f3 -", "1\n"), "a\t1\nb\t\nc\t\n");
     assert_eq!(lab.out("comm f3 -", "b\nd\n"), "a\n\t\tb\nc\n\td\n");
+    let text = "comm: file 2 is not in sorted order\ncomm: input is not in sorted order\n";
+    assert_eq!(lab.err("comm f3 -", "c\na\n"), (text.into(), 1));
     assert_eq!(lab.out("tee copy", "x\n"), "x\n");
     assert_eq!(lab.read("copy"), "x\n");
     assert_eq!(

@@ -99,6 +99,7 @@ pub async fn env(p: Process) -> i32 {
         absent: "Sv",
         trouble: 125,
         in_order: true,
+        shows_usage: false,
     };
     let mut tool = Tool::new(p);
     let parsed = match OPTIONS.parse(&mut tool).await {

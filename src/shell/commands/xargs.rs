@@ -27,6 +27,7 @@ const OPTIONS: Options = Options {
     absent: "eEiloPp",
     trouble: 1,
     in_order: true,
+    shows_usage: false,
 };
 /// The room for the arguments of one command, in octets.
 const ROOM: usize = 131_072;

@@ -1,6 +1,6 @@
 //! awk(1), as mawk behaves.
 //!
-//! - [`lex`], [`parse`]: the language; [`value`], [`format`]: values and how they are written
+//! - [`lex`], [`parse`], [`tree`]: the language; [`value`], [`format`]: values and how they are written
 //! - [`run`]: a program at work
 //!
 //! # Simplifications
@@ -12,6 +12,7 @@ pub mod format;
 pub mod lex;
 pub mod parse;
 pub mod run;
+pub mod tree;
 pub mod value;
 
 use super::options::{NONE, Options};

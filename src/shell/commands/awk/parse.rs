@@ -1,106 +1,16 @@
-//! The grammar of awk (POSIX, "awk", section Grammar).
+//! The grammar of awk (POSIX, "awk", section Grammar): items and statements; [`expression`]s apart.
+
+mod expression;
 
 use super::lex::{Token, words};
-use crate::shell::commands::regex::{Dialect, Regex};
+use super::tree::{Expr, Function, Pattern, Place, Program, Stmt, Target};
+use crate::shell::commands::regex::Dialect;
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 /// How deep expressions and statements may be nested.
 const DEPTH: usize = 50;
 /// How many operators one statement may have in a row.
 const LENGTH: usize = 300;
-
-/// Where a variable is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    Global(usize),
-    Local(usize),
-}
-
-pub enum Expr {
-    Number(f64),
-    Text(Rc<[u8]>),
-    Regex(Rc<Regex>),
-    Var(Place),
-    Field(Box<Expr>),
-    Index(Place, Vec<Expr>),
-    In(Vec<Expr>, Place),
-    /// The operator of `+=` and the like; 0 for `=`.
-    Assign(u8, Box<Expr>, Box<Expr>),
-    Cond(Box<Expr>, Box<Expr>, Box<Expr>),
-    Or(Box<Expr>, Box<Expr>),
-    And(Box<Expr>, Box<Expr>),
-    Match {
-        negate: bool,
-        text: Box<Expr>,
-        pattern: Box<Expr>,
-    },
-    Compare(&'static str, Box<Expr>, Box<Expr>),
-    Concat(Box<Expr>, Box<Expr>),
-    Sum(u8, Box<Expr>, Box<Expr>),
-    Not(Box<Expr>),
-    Minus(Box<Expr>),
-    Plus(Box<Expr>),
-    /// `++x`, `x--`: whether the old value is the result, what is added, to what.
-    Step(bool, f64, Box<Expr>),
-    Call(usize, Vec<Expr>),
-    Builtin(&'static str, Vec<Expr>),
-    /// `getline [var] [< file]`
-    Getline(Option<Box<Expr>>, Option<Box<Expr>>),
-    Group(Box<Expr>),
-}
-
-/// Where `print` writes.
-pub enum Target {
-    Standard,
-    File(Expr, bool),
-    Command(Expr),
-}
-
-pub enum Stmt {
-    Expr(Expr),
-    Print(Vec<Expr>, Target),
-    Printf(Vec<Expr>, Target),
-    If(Expr, Box<Stmt>, Option<Box<Stmt>>),
-    While(Expr, Box<Stmt>),
-    Do(Box<Stmt>, Expr),
-    For(Option<Box<Stmt>>, Option<Expr>, Option<Box<Stmt>>, Box<Stmt>),
-    ForIn(Place, Place, Box<Stmt>),
-    Block(Vec<Stmt>),
-    Delete(Place, Option<Vec<Expr>>),
-    Break,
-    Continue,
-    Next,
-    NextFile,
-    Exit(Option<Expr>),
-    Return(Option<Expr>),
-}
-
-pub enum Pattern {
-    Always,
-    Is(Expr),
-    /// A range, with its number.
-    Range(Expr, Expr, usize),
-}
-
-pub struct Function {
-    pub name: String,
-    pub parameters: usize,
-    pub body: Option<Stmt>,
-}
-
-#[derive(Default)]
-pub struct Program {
-    pub begin: Vec<Stmt>,
-    pub end: Vec<Stmt>,
-    /// A pattern without an action prints the record.
-    pub rules: Vec<(Pattern, Option<Stmt>)>,
-    pub functions: Vec<Function>,
-    pub globals: Vec<String>,
-    pub ranges: usize,
-    /// Does it take records by `getline` besides those of the main loop?
-    pub takes_records: bool,
-}
 
 /// Variables with a meaning, in these places.
 pub const SPECIAL: [&str; 14] = [
@@ -524,11 +434,11 @@ impl Parser {
             }
         }
         let target = if self.eat(">") {
-            Target::File(self.concat_only()?, false)
+            Target::File(self.destination()?, false)
         } else if self.eat(">>") {
-            Target::File(self.concat_only()?, true)
+            Target::File(self.destination()?, true)
         } else if self.eat("|") {
-            Target::Command(self.concat_only()?)
+            Target::Command(self.destination()?)
         } else {
             Target::Standard
         };
@@ -539,8 +449,8 @@ impl Parser {
         Ok(if formatted { Stmt::Printf(args, target) } else { Stmt::Print(args, target) })
     }
 
-    fn concat_only(&mut self) -> Parsed<Expr> {
-        self.deeper(Parser::concat)
+    fn destination(&mut self) -> Parsed<Expr> {
+        self.deeper(Parser::ternary)
     }
 
     fn list(&mut self, end: &str) -> Parsed<Vec<Expr>> {
@@ -556,263 +466,6 @@ impl Parser {
             }
         }
         Ok(all)
-    }
-
-    fn expr(&mut self) -> Parsed<Expr> {
-        self.deeper(|p| {
-            let left = p.ternary()?;
-            let op = match p.peek() {
-                Token::Op(op @ ("=" | "+=" | "-=" | "*=" | "/=" | "%=" | "^=" | "**=")) => *op,
-                _ => return Ok(left),
-            };
-            if !matches!(left, Expr::Var(_) | Expr::Field(_) | Expr::Index(..)) {
-                return Err(p.wrong());
-            }
-            p.at += 1;
-            p.newlines();
-            let code = match op.as_bytes() {
-                b"=" => 0,
-                b"**=" => b'^',
-                other => other[0],
-            };
-            Ok(Expr::Assign(code, Box::new(left), Box::new(p.expr()?)))
-        })
-    }
-
-    fn ternary(&mut self) -> Parsed<Expr> {
-        let condition = self.or()?;
-        if !self.eat("?") {
-            return Ok(condition);
-        }
-        self.newlines();
-        let then = self.expr()?;
-        self.newlines();
-        self.expect(":")?;
-        self.newlines();
-        let other = self.expr()?;
-        Ok(Expr::Cond(Box::new(condition), Box::new(then), Box::new(other)))
-    }
-
-    fn or(&mut self) -> Parsed<Expr> {
-        let mut left = self.and()?;
-        while self.eat("||") {
-            self.longer()?;
-            self.newlines();
-            left = Expr::Or(Box::new(left), Box::new(self.and()?));
-        }
-        Ok(left)
-    }
-
-    fn and(&mut self) -> Parsed<Expr> {
-        let mut left = self.membership()?;
-        while self.eat("&&") {
-            self.longer()?;
-            self.newlines();
-            left = Expr::And(Box::new(left), Box::new(self.membership()?));
-        }
-        Ok(left)
-    }
-
-    fn membership(&mut self) -> Parsed<Expr> {
-        let mut left = self.matching()?;
-        while !self.no_in && self.keyword("in") {
-            self.longer()?;
-            self.at += 1;
-            let Token::Name(name) = self.next() else {
-                self.at -= 1;
-                return Err(self.wrong());
-            };
-            left = Expr::In(vec![left], self.place(&name));
-        }
-        Ok(left)
-    }
-
-    fn matching(&mut self) -> Parsed<Expr> {
-        let mut left = self.comparison()?;
-        while self.is("~") || self.is("!~") {
-            self.longer()?;
-            let negate = self.is("!~");
-            self.at += 1;
-            left = Expr::Match { negate, text: Box::new(left), pattern: Box::new(self.comparison()?) };
-        }
-        Ok(left)
-    }
-
-    fn comparison(&mut self) -> Parsed<Expr> {
-        let left = self.concat()?;
-        let op = match self.peek() {
-            Token::Op(op @ ("<" | "<=" | "==" | "!=" | ">=")) => *op,
-            Token::Op(">") if !self.no_greater => ">",
-            _ => return Ok(left),
-        };
-        self.at += 1;
-        Ok(Expr::Compare(op, Box::new(left), Box::new(self.concat()?)))
-    }
-
-    fn concat(&mut self) -> Parsed<Expr> {
-        let mut left = self.sum()?;
-        loop {
-            let starts = match self.peek() {
-                Token::Number(_)
-                | Token::Text(_)
-                | Token::Regex(_)
-                | Token::Name(_)
-                | Token::Call(_)
-                | Token::Builtin(_) => true,
-                Token::Op(op) => matches!(*op, "$" | "!" | "(" | "-" | "+" | "++" | "--"),
-                _ => false,
-            };
-            if !starts {
-                return Ok(left);
-            }
-            self.longer()?;
-            left = Expr::Concat(Box::new(left), Box::new(self.sum()?));
-        }
-    }
-
-    fn sum(&mut self) -> Parsed<Expr> {
-        let mut left = self.product()?;
-        while self.is("+") || self.is("-") {
-            self.longer()?;
-            let op = if self.is("+") { b'+' } else { b'-' };
-            self.at += 1;
-            left = Expr::Sum(op, Box::new(left), Box::new(self.product()?));
-        }
-        Ok(left)
-    }
-
-    fn product(&mut self) -> Parsed<Expr> {
-        let mut left = self.unary()?;
-        while let Token::Op(op @ ("*" | "/" | "%")) = *self.peek() {
-            self.longer()?;
-            self.at += 1;
-            left = Expr::Sum(op.as_bytes()[0], Box::new(left), Box::new(self.unary()?));
-        }
-        Ok(left)
-    }
-
-    fn unary(&mut self) -> Parsed<Expr> {
-        let wrap: fn(Box<Expr>) -> Expr = match self.peek() {
-            Token::Op("!") => Expr::Not,
-            Token::Op("-") => Expr::Minus,
-            Token::Op("+") => Expr::Plus,
-            _ => return self.power(),
-        };
-        self.at += 1;
-        self.deeper(Parser::unary).map(|inner| wrap(Box::new(inner)))
-    }
-
-    fn power(&mut self) -> Parsed<Expr> {
-        let base = self.postfix()?;
-        if self.eat("^") || self.eat("**") {
-            // To the right first, and a sign may stand there.
-            let exponent = self.deeper(Parser::unary)?;
-            return Ok(Expr::Sum(b'^', Box::new(base), Box::new(exponent)));
-        }
-        Ok(base)
-    }
-
-    fn postfix(&mut self) -> Parsed<Expr> {
-        let value = self.primary()?;
-        if matches!(value, Expr::Var(_) | Expr::Field(_) | Expr::Index(..)) {
-            if self.eat("++") {
-                return Ok(Expr::Step(true, 1.0, Box::new(value)));
-            }
-            if self.eat("--") {
-                return Ok(Expr::Step(true, -1.0, Box::new(value)));
-            }
-        }
-        Ok(value)
-    }
-
-    fn primary(&mut self) -> Parsed<Expr> {
-        let token = self.next();
-        match token {
-            Token::Number(n) => Ok(Expr::Number(n)),
-            Token::Text(text) => Ok(Expr::Text(text.into())),
-            Token::Regex(pattern) => {
-                let regex = Regex::new(&pattern, DIALECT)
-                    .map_err(|e| format!("regular expression compile failed ({e})"))?;
-                Ok(Expr::Regex(Rc::new(regex)))
-            }
-            Token::Op("$") => {
-                let inner = if self.is("++") || self.is("--") || self.is("-") {
-                    self.deeper(Parser::unary_step)?
-                } else {
-                    self.deeper(Parser::primary)?
-                };
-                Ok(Expr::Field(Box::new(inner)))
-            }
-            Token::Op("++" | "--") => {
-                self.at -= 1;
-                self.unary_step()
-            }
-            Token::Op("(") => {
-                let (greater, within) =
-                    (std::mem::take(&mut self.no_greater), std::mem::take(&mut self.no_in));
-                let mut list = self.list(")")?;
-                (self.no_greater, self.no_in) = (greater, within);
-                if list.len() > 1 {
-                    if !self.keyword("in") {
-                        return Err(self.wrong());
-                    }
-                    self.at += 1;
-                    let Token::Name(name) = self.next() else { return Err(self.wrong()) };
-                    return Ok(Expr::In(list, self.place(&name)));
-                }
-                match list.pop() {
-                    Some(inner) => Ok(Expr::Group(Box::new(inner))),
-                    None => Err(self.wrong()),
-                }
-            }
-            Token::Name(name) => {
-                let place = self.place(&name);
-                if self.eat("[") { Ok(Expr::Index(place, self.list("]")?)) } else { Ok(Expr::Var(place)) }
-            }
-            Token::Call(name) => {
-                self.expect("(")?;
-                let n = self.function(&name);
-                Ok(Expr::Call(n, self.list(")")?))
-            }
-            Token::Builtin(name) => {
-                let args = if self.eat("(") {
-                    self.list(")")?
-                } else if name == "length" {
-                    Vec::new()
-                } else {
-                    return Err(self.wrong());
-                };
-                Ok(Expr::Builtin(name, args))
-            }
-            Token::Keyword("getline") => {
-                let target = match self.peek() {
-                    Token::Name(_) | Token::Op("$") => Some(Box::new(self.deeper(Parser::primary)?)),
-                    _ => None,
-                };
-                let file = if self.eat("<") { Some(Box::new(self.deeper(Parser::primary)?)) } else { None };
-                self.program.takes_records |= file.is_none();
-                Ok(Expr::Getline(target, file))
-            }
-            _ => {
-                self.at -= 1;
-                Err(self.wrong())
-            }
-        }
-    }
-
-    fn unary_step(&mut self) -> Parsed<Expr> {
-        let by = match self.next() {
-            Token::Op("++") => 1.0,
-            Token::Op("--") => -1.0,
-            _ => {
-                return self.deeper(Parser::primary).map(|inner| Expr::Minus(Box::new(inner)));
-            }
-        };
-        let inner = self.deeper(Parser::primary)?;
-        if !matches!(inner, Expr::Var(_) | Expr::Field(_) | Expr::Index(..)) {
-            return Err(self.wrong());
-        }
-        Ok(Expr::Step(false, by, Box::new(inner)))
     }
 }
 

@@ -28,6 +28,7 @@ const OPTIONS: Options = Options {
         ("file=", 'f'),
         ("in-place?", 'i'),
         ("line-length=", 'l'),
+        ("posix", 'u'),
         ("quiet", 'n'),
         ("silent", 'n'),
         ("separate", 's'),
@@ -90,7 +91,6 @@ pub async fn main(p: Process) -> i32 {
             Err(text) => failed(tool, text).await,
         };
     }
-    let mut number = 0;
     for name in &files {
         let stat = tool.p.stat(name, true).ok().filter(Stat::is_file);
         if in_place && stat.is_none() && tool.p.exists(name) {
@@ -99,11 +99,7 @@ pub async fn main(p: Process) -> i32 {
             continue;
         }
         let (mut lines, mut out) = (Lines::new([name.clone()]), Output::new(in_place && stat.is_some()));
-        if !in_place {
-            lines.number = number;
-        }
         let ended = machine.run(&mut tool, &mut lines, &mut out).await;
-        number = lines.number;
         if let (Some(stat), Some(text)) = (stat, out.held) {
             let backup = parsed.value('i');
             if let Err(text) = replace(&tool.p, name, &stat, text, backup) {

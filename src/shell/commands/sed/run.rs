@@ -331,14 +331,15 @@ impl<'a> Machine<'a> {
             What::Block(_) | What::Nothing | What::Quit { .. } => {}
             What::Number => out.line(tool, lines.number.to_string().as_bytes(), true).await,
             What::FileName => out.line(tool, lines.name.as_bytes(), true).await,
+            What::Append(text) if text.is_empty() => {}
             What::Append(text) => self.queued.push(Queued::Text(text.clone())),
             What::ReadFile(name) => self.queued.push(Queued::File(name.clone())),
-            What::Insert(text) => out.line(tool, &text[..text.len() - 1], true).await,
+            What::Insert(text) => out.put(tool, text).await,
             What::Change(text) => {
                 let last_of_range =
                     commands[n].to.is_none() || self.active[n].is_none() || commands[n].negate;
                 if last_of_range {
-                    out.line(tool, &text[..text.len() - 1], true).await;
+                    out.put(tool, text).await;
                 }
                 return Ok(Then::EndCycle(false));
             }

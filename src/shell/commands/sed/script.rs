@@ -448,7 +448,7 @@ impl Parser<'_> {
             self.blanks();
             match self.peek() {
                 Some(b'\n') => self.at += 1,
-                None => return Err("expected \\ after `a', `c' or `i'".into()),
+                None => return Ok(Vec::new()),
                 // Blanks behind the backslash belong to the text.
                 Some(_) if self.at > after => self.at = after,
                 Some(_) => self.at = if self.text[after] == b't' { start } else { after },
