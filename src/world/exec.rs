@@ -84,6 +84,11 @@ impl Child {
         self.0.0.status.get()
     }
 
+    /// The signal that ended it, if one did.
+    pub fn signal(&self) -> Option<Signal> {
+        self.0.0.killed_by.get()
+    }
+
     /// Waits until it has ended.
     pub async fn wait(&self) -> i32 {
         let inner = &self.0.0;
@@ -170,6 +175,7 @@ impl Host {
                 fds: RefCell::default(),
                 tasks: RefCell::default(),
                 status: Cell::new(None),
+                killed_by: Cell::new(None),
                 awaited_by: RefCell::default(),
                 caught: RefCell::default(),
                 signals: RefCell::new(VecDeque::new()),
@@ -286,6 +292,16 @@ impl Process {
         self.0.caught.borrow_mut().extend_from_slice(signals);
     }
 
+    /// These signals end the process again.
+    pub fn uncatch(&self, signals: &[Signal]) {
+        self.0.caught.borrow_mut().retain(|s| !signals.contains(s));
+    }
+
+    /// A signal that is caught and has come already.
+    pub fn take_signal(&self) -> Option<Signal> {
+        self.0.signals.borrow_mut().pop_front()
+    }
+
     /// Waits for a signal that is caught.
     pub async fn signal(&self) -> Signal {
         poll_fn(|_| match self.0.signals.borrow_mut().pop_front() {
@@ -314,7 +330,7 @@ impl Process {
 
     /// Ends at once, by a signal.
     pub async fn die(&self, signal: Signal) {
-        self.finish(128 + signal.number());
+        self.kill_by(signal);
         // The task is gone once it yields.
         std::future::pending::<()>().await;
     }
@@ -333,8 +349,16 @@ impl Process {
                 self.world().wake(task);
             }
         } else {
-            self.finish(128 + signal.number());
+            self.kill_by(signal);
         }
+    }
+
+    /// Ends the process by a signal.
+    fn kill_by(&self, signal: Signal) {
+        if self.0.status.get().is_none() {
+            self.0.killed_by.set(Some(signal));
+        }
+        self.finish(128 + signal.number());
     }
 
     fn copy(&self, name: Rc<str>, start: Start) -> Process {
@@ -356,6 +380,7 @@ impl Process {
             fds: RefCell::new(start.fds.unwrap_or_else(|| me.fds.borrow().clone())),
             tasks: RefCell::default(),
             status: Cell::new(None),
+            killed_by: Cell::new(None),
             awaited_by: RefCell::default(),
             caught: RefCell::default(),
             signals: RefCell::default(),

@@ -14,6 +14,9 @@ impl Process {
     /// # Errors
     /// Those of open(2).
     pub fn open(&self, path: &str, how: OpenFlags, mode: u16) -> Sys<Rc<Open>> {
+        if let Some(open) = self.own_descriptor(path) {
+            return open;
+        }
         let host = self.host();
         let (ino, stat) = {
             let mut fs = host.fs_mut();
@@ -35,6 +38,18 @@ impl Process {
                 Ok(Rc::new(Open::file(host, ino, path, mode, owner)))
             }
         }
+    }
+
+    /// What `/dev/stdin`, `/dev/stdout`, `/dev/stderr` and `/dev/fd/N` stand for (fd(4)).
+    fn own_descriptor(&self, path: &str) -> Option<Sys<Rc<Open>>> {
+        let rest = path.strip_prefix("/dev/")?;
+        let n = match rest {
+            "stdin" => 0,
+            "stdout" => 1,
+            "stderr" => 2,
+            rest => rest.strip_prefix("fd/")?.parse().ok()?,
+        };
+        Some(self.fd(n).map_err(|_| Errno::ENOENT))
     }
 
     /// The whole content of a file.

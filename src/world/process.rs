@@ -74,6 +74,7 @@ pub(super) struct Inner {
     pub fds: RefCell<BTreeMap<i32, Rc<Open>>>,
     pub tasks: RefCell<Vec<TaskId>>,
     pub status: Cell<Option<i32>>,
+    pub killed_by: Cell<Option<Signal>>,
     pub awaited_by: RefCell<Vec<TaskId>>,
     pub caught: RefCell<Vec<Signal>>,
     pub signals: RefCell<VecDeque<Signal>>,
