@@ -1,7 +1,9 @@
-//! Conditions: `[[ … ]]`, and what `test` and `[` ask (test(1)).
+//! Conditions: `[[ … ]]`, and what `test` and `[` of the shell itself ask (bash(1), "CONDITIONAL
+//! EXPRESSIONS").
 
 use super::state::Shell;
-use super::{arith, pattern, word};
+use super::variable::{Value, Variable};
+use super::{arith, pattern, quote, word};
 use crate::world::fs::{Access, Kind};
 use crate::world::process::Process;
 use brush_parser::ast::{BinaryPredicate, ExtendedTestExpr, UnaryPredicate};
@@ -15,7 +17,7 @@ use std::pin::Pin;
 pub fn extended<'a>(
     shell: &'a mut Shell,
     expr: &'a ExtendedTestExpr,
-) -> Pin<Box<dyn Future<Output = Result<bool, String>> + 'a>> {
+) -> Pin<Box<dyn Future<Output = Result<bool, word::Failure>> + 'a>> {
     Box::pin(async move {
         Ok(match expr {
             ExtendedTestExpr::And(a, b) => extended(shell, a).await? && extended(shell, b).await?,
@@ -23,15 +25,22 @@ pub fn extended<'a>(
             ExtendedTestExpr::Not(e) => !extended(shell, e).await?,
             ExtendedTestExpr::Parenthesized(e) => extended(shell, e).await?,
             ExtendedTestExpr::UnaryTest(test, w) => {
-                let text = word::text(shell, &w.value).await.map_err(|e| e.text)?;
+                let text = word::text(shell, &w.value).await?;
+                trace(shell, &format!("{test} {}", quote::word(&text))).await;
                 unary(shell, test, &text)
             }
             ExtendedTestExpr::BinaryTest(test, a, b) => {
-                let left = word::text(shell, &a.value).await.map_err(|e| e.text)?;
+                let left = word::text(shell, &a.value).await?;
                 binary(shell, test, &left, &b.value).await?
             }
         })
     })
+}
+
+async fn trace(shell: &Shell, text: &str) {
+    if shell.options.xtrace {
+        super::simple::trace(shell, &format!("[[ {text} ]]")).await;
+    }
 }
 
 fn unary(shell: &Shell, test: &UnaryPredicate, text: &str) -> bool {
@@ -39,7 +48,9 @@ fn unary(shell: &Shell, test: &UnaryPredicate, text: &str) -> bool {
     let letter = match test {
         U::StringHasZeroLength => return text.is_empty(),
         U::StringHasNonZeroLength => return !text.is_empty(),
-        U::ShellVariableIsSetAndAssigned => return shell.variables.contains_key(text),
+        U::ShellVariableIsSetAndAssigned => return shell.get(text).is_some(),
+        U::ShellOptionEnabled => return shell.options.is_set(text),
+        U::ShellVariableIsSetAndNameRef => return shell.variables.get(text).is_some_and(|v| v.reference),
         U::FileExists => 'e',
         U::FileExistsAndIsDir => 'd',
         U::FileExistsAndIsRegularFile => 'f',
@@ -56,42 +67,34 @@ fn unary(shell: &Shell, test: &UnaryPredicate, text: &str) -> bool {
         U::FileExistsAndHasStickyBit => 'k',
         U::FileExistsAndOwnedByEffectiveUserId => 'O',
         U::FileExistsAndOwnedByEffectiveGroupId => 'G',
-        U::FileExistsAndIsBlockSpecialFile
-        | U::FdIsOpenTerminal
-        | U::FileExistsAndModifiedSinceLastRead
-        | U::ShellOptionEnabled
-        | U::ShellVariableIsSetAndNameRef => return false,
+        U::FileExistsAndIsBlockSpecialFile | U::FdIsOpenTerminal | U::FileExistsAndModifiedSinceLastRead => {
+            return false;
+        }
     };
     file(&shell.p, letter, text)
 }
 
-async fn binary(shell: &mut Shell, test: &BinaryPredicate, left: &str, right: &str) -> Result<bool, String> {
+async fn binary(
+    shell: &mut Shell,
+    test: &BinaryPredicate,
+    left: &str,
+    right: &str,
+) -> Result<bool, word::Failure> {
     use BinaryPredicate as B;
-    let fail = |e: word::Failure| e.text;
-    let number = async |shell: &mut Shell| -> Result<(i64, i64), String> {
-        let right = word::text(shell, right).await.map_err(fail)?;
-        Ok((arith::evaluate(shell, left).await?, arith::evaluate(shell, &right).await?))
-    };
+    let shown = |right: &str| format!("{} {test} {right}", quote::word(left));
+    let fold = shell.options.shopt("nocasematch") == Some(true);
+    let folded = |t: &str| if fold { t.to_lowercase() } else { t.to_owned() };
     Ok(match test {
-        B::StringExactlyMatchesPattern => {
-            pattern::matches(&word::as_pattern(shell, right).await.map_err(fail)?, left)
-        }
-        B::StringDoesNotExactlyMatchPattern => {
-            !pattern::matches(&word::as_pattern(shell, right).await.map_err(fail)?, left)
+        B::StringExactlyMatchesPattern | B::StringDoesNotExactlyMatchPattern => {
+            let right = word::as_pattern(shell, right).await?;
+            trace(shell, &shown(&right)).await;
+            let yes = pattern::matches(&folded(&right), &folded(left));
+            yes == matches!(test, B::StringExactlyMatchesPattern)
         }
         B::StringMatchesRegex | B::StringContainsSubstring => {
-            let right = word::text(shell, right).await.map_err(fail)?;
-            let regex = regex::Regex::new(&right).map_err(|_| String::new())?;
-            let found = regex.captures(left);
-            let groups: Vec<String> = found
-                .as_ref()
-                .map(|c| c.iter().map(|g| g.map_or_else(String::new, |m| m.as_str().to_owned())).collect())
-                .unwrap_or_default();
-            let groups = groups.into_iter().enumerate().map(|(n, t)| (n as i64, t)).collect();
-            let value = super::state::Value::Array(groups);
-            let variable = super::state::Variable { value, exported: false, readonly: false };
-            shell.variables.insert("BASH_REMATCH".into(), variable);
-            found.is_some()
+            let right = word::as_regex(shell, right).await?;
+            trace(shell, &shown(&right)).await;
+            regex_match(shell, left, &right, fold)?
         }
         B::ArithmeticEqualTo
         | B::ArithmeticNotEqualTo
@@ -99,7 +102,11 @@ async fn binary(shell: &mut Shell, test: &BinaryPredicate, left: &str, right: &s
         | B::ArithmeticLessThanOrEqualTo
         | B::ArithmeticGreaterThan
         | B::ArithmeticGreaterThanOrEqualTo => {
-            let (a, b) = number(shell).await?;
+            let right = word::text(shell, right).await?;
+            trace(shell, &shown(&right)).await;
+            let wrong = |text: String| word::Failure { text: format!("[[: {text}"), fatal: false };
+            let a = arith::number(shell, left).map_err(wrong)?;
+            let b = arith::number(shell, &right).map_err(wrong)?;
             match test {
                 B::ArithmeticEqualTo => a == b,
                 B::ArithmeticNotEqualTo => a != b,
@@ -110,7 +117,8 @@ async fn binary(shell: &mut Shell, test: &BinaryPredicate, left: &str, right: &s
             }
         }
         other => {
-            let right = word::text(shell, right).await.map_err(fail)?;
+            let right = word::text(shell, right).await?;
+            trace(shell, &shown(&right)).await;
             match other {
                 B::StringExactlyMatchesString => left == right,
                 B::StringDoesNotExactlyMatchString => left != right,
@@ -122,6 +130,21 @@ async fn binary(shell: &mut Shell, test: &BinaryPredicate, left: &str, right: &s
             }
         }
     })
+}
+
+/// `=~`: fills BASH_REMATCH.
+fn regex_match(shell: &mut Shell, left: &str, right: &str, fold: bool) -> Result<bool, word::Failure> {
+    let regex = regex::RegexBuilder::new(right).case_insensitive(fold).size_limit(1 << 20).build();
+    // Bash says nothing of a pattern it cannot read, and gives 2.
+    let regex = regex.map_err(|_| word::Failure { text: String::new(), fatal: false })?;
+    let found = regex.captures(left);
+    let groups: Vec<String> = found
+        .as_ref()
+        .map(|c| c.iter().map(|g| g.map_or_else(String::new, |m| m.as_str().to_owned())).collect())
+        .unwrap_or_default();
+    let groups = groups.into_iter().enumerate().map(|(n, t)| (n as i64, t)).collect();
+    shell.variables.insert("BASH_REMATCH".into(), Variable::new(Value::Array(groups)));
+    Ok(found.is_some())
 }
 
 /// `-e`, `-f` and their kin.
@@ -163,113 +186,215 @@ fn files(p: &Process, how: &str, a: &str, b: &str) -> bool {
 /// `test`: what the arguments come to.
 ///
 /// # Errors
-/// What is wrong with them, in the words of the real one.
-pub fn test(p: &Process, args: &[&str]) -> Result<bool, String> {
-    let mut at = 0;
-    let yes = or(p, args, &mut at)?;
-    if at < args.len() {
-        return Err(if args.len() > at + 1 || at > 1 {
-            "too many arguments".into()
+/// What is wrong with them, in the words of bash or dash.
+pub fn test(shell: &Shell, args: &[&str]) -> Result<bool, String> {
+    let mut t = Test { shell, args, at: 0, depth: 0 };
+    let yes = t.by_count(args.len())?;
+    if t.at < args.len() {
+        return Err(if shell.is_bash() {
+            "too many arguments".to_owned()
         } else {
-            format!("{}: unary operator expected", args[0])
+            format!("{}: unexpected operator", args[t.at])
         });
     }
     Ok(yes)
 }
 
-fn or(p: &Process, args: &[&str], at: &mut usize) -> Result<bool, String> {
-    let mut yes = and(p, args, at)?;
-    while args.get(*at) == Some(&"-o") {
-        *at += 1;
-        yes |= and(p, args, at)?;
-    }
-    Ok(yes)
+struct Test<'a> {
+    shell: &'a Shell,
+    args: &'a [&'a str],
+    at: usize,
+    depth: usize,
 }
 
-fn and(p: &Process, args: &[&str], at: &mut usize) -> Result<bool, String> {
-    let mut yes = primary(p, args, at)?;
-    while args.get(*at) == Some(&"-a") {
-        *at += 1;
-        yes &= primary(p, args, at)?;
-    }
-    Ok(yes)
+type Answer = Result<bool, String>;
+
+fn is_unary(word: &str) -> bool {
+    let mut chars = word.chars();
+    chars.next() == Some('-')
+        && chars.next().is_some_and(|c| "abcdefghknoprstuvwxzGLNORS".contains(c))
+        && chars.next().is_none()
 }
 
-fn primary(p: &Process, args: &[&str], at: &mut usize) -> Result<bool, String> {
-    let rest = &args[*at..];
-    let is_binary = |w: &str| {
-        matches!(
-            w,
-            "=" | "=="
-                | "!="
-                | "<"
-                | ">"
-                | "-eq"
-                | "-ne"
-                | "-lt"
-                | "-le"
-                | "-gt"
-                | "-ge"
-                | "-ef"
-                | "-nt"
-                | "-ot"
-        )
-    };
-    match rest {
-        [] => Ok(false),
-        [a, op, b, ..] if is_binary(op) => {
-            *at += 3;
-            compare(p, a, op, b)
-        }
-        ["!", ..] if rest.len() > 1 => {
-            *at += 1;
-            Ok(!primary(p, args, at)?)
-        }
-        ["(", ..] if rest.len() > 2 => {
-            *at += 1;
-            let yes = or(p, args, at)?;
-            if args.get(*at) != Some(&")") {
-                return Err("`)' expected".to_owned());
-            }
-            *at += 1;
-            Ok(yes)
-        }
-        [op, text, ..] if op.len() == 2 && op.starts_with('-') && *op != "-a" && *op != "-o" => {
-            let letter = op.chars().nth(1).unwrap_or('-');
-            *at += 2;
-            match letter {
-                'n' => Ok(!text.is_empty()),
-                'z' => Ok(text.is_empty()),
-                't' => Ok(false),
-                c if "abcdefghkprsuwxLSOG".contains(c) => Ok(file(p, c, text)),
-                _ => Err(format!("{op}: unary operator expected")),
-            }
-        }
-        [text, ..] => {
-            *at += 1;
-            Ok(!text.is_empty())
-        }
-    }
+fn is_binary(word: &str) -> bool {
+    matches!(
+        word,
+        "=" | "==" | "!=" | "<" | ">" | "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge" | "-ef" | "-nt" | "-ot"
+    )
 }
 
-fn compare(p: &Process, a: &str, op: &str, b: &str) -> Result<bool, String> {
-    let number = |t: &str| t.trim().parse::<i64>().map_err(|_| format!("{t}: integer expression expected"));
-    Ok(match op {
-        "=" | "==" => a == b,
-        "!=" => a != b,
-        "<" => a < b,
-        ">" => a > b,
-        "-ef" | "-nt" | "-ot" => files(p, op, a, b),
-        _ => {
-            let (a, b) = (number(a)?, number(b)?);
-            match op {
-                "-eq" => a == b,
-                "-ne" => a != b,
-                "-lt" => a < b,
-                "-le" => a <= b,
-                "-gt" => a > b,
-                _ => a >= b,
+impl Test<'_> {
+    fn rest(&self) -> &[&str] {
+        &self.args[self.at..]
+    }
+
+    /// POSIX decides by the number of arguments as far as there are four.
+    fn by_count(&mut self, n: usize) -> Answer {
+        match n {
+            0 => Ok(false),
+            1 => {
+                self.at += 1;
+                Ok(!self.args[self.at - 1].is_empty())
+            }
+            2 => self.two(),
+            3 => self.three(),
+            4 if self.rest()[0] == "!" => {
+                self.at += 1;
+                Ok(!self.three()?)
+            }
+            4 if self.rest()[0] == "(" && self.rest()[3] == ")" => {
+                self.at += 1;
+                let yes = self.two()?;
+                self.at += 1;
+                Ok(yes)
+            }
+            _ => self.or(),
+        }
+    }
+
+    fn two(&mut self) -> Answer {
+        let (op, text) = (self.rest()[0], self.rest()[1]);
+        if op == "!" {
+            self.at += 2;
+            return Ok(text.is_empty());
+        }
+        if !is_unary(op) {
+            return Err(if self.shell.is_bash() {
+                format!("{op}: unary operator expected")
+            } else {
+                format!("{op}: unexpected operator")
+            });
+        }
+        self.at += 2;
+        self.ask(op, text)
+    }
+
+    fn three(&mut self) -> Answer {
+        let (a, op, b) = (self.rest()[0], self.rest()[1], self.rest()[2]);
+        if is_binary(op) {
+            self.at += 3;
+            return self.compare(a, op, b);
+        }
+        if matches!(op, "-a" | "-o") {
+            self.at += 3;
+            let (a, b) = (!a.is_empty(), !b.is_empty());
+            return Ok(if op == "-a" { a && b } else { a || b });
+        }
+        if a == "!" {
+            self.at += 1;
+            return Ok(!self.two()?);
+        }
+        if a == "(" && b == ")" {
+            self.at += 3;
+            return Ok(!op.is_empty());
+        }
+        Err(if self.shell.is_bash() {
+            format!("{op}: binary operator expected")
+        } else {
+            format!("{a}: unexpected operator")
+        })
+    }
+
+    fn or(&mut self) -> Answer {
+        let mut yes = self.and()?;
+        while self.rest().first() == Some(&"-o") {
+            self.at += 1;
+            yes |= self.and()?;
+        }
+        Ok(yes)
+    }
+
+    fn and(&mut self) -> Answer {
+        let mut yes = self.term()?;
+        while self.rest().first() == Some(&"-a") {
+            self.at += 1;
+            yes &= self.term()?;
+        }
+        Ok(yes)
+    }
+
+    fn term(&mut self) -> Answer {
+        self.depth += 1;
+        if self.depth > 500 {
+            return Err("too many arguments".to_owned());
+        }
+        let bash = self.shell.is_bash();
+        match *self.rest() {
+            [] => Err("argument expected".to_owned()),
+            ["!", ..] if self.rest().len() > 1 => {
+                self.at += 1;
+                Ok(!self.term()?)
+            }
+            [a, op, b, ..] if is_binary(op) => {
+                self.at += 3;
+                self.compare(a, op, b)
+            }
+            ["(", ..] if self.rest().len() > 1 => {
+                self.at += 1;
+                let yes = self.or()?;
+                match self.rest().first() {
+                    Some(&")") => self.at += 1,
+                    Some(found) if bash => return Err(format!("`)' expected, found {found}")),
+                    _ if bash => return Err("`)' expected".to_owned()),
+                    _ => return Err("closing paren expected".to_owned()),
+                }
+                Ok(yes)
+            }
+            [op, text, ..] if is_unary(op) => {
+                self.at += 2;
+                self.ask(op, text)
+            }
+            [text, ..] => {
+                self.at += 1;
+                Ok(!text.is_empty())
             }
         }
-    })
+    }
+
+    fn ask(&self, op: &str, text: &str) -> Answer {
+        let letter = op.chars().nth(1).unwrap_or('-');
+        Ok(match letter {
+            'n' => !text.is_empty(),
+            'z' => text.is_empty(),
+            't' => {
+                self.number(text)?;
+                false
+            }
+            'v' => self.shell.get(text).is_some(),
+            'o' => self.shell.options.is_set(text),
+            'R' => self.shell.variables.get(text).is_some_and(|v| v.reference),
+            letter => file(&self.shell.p, letter, text),
+        })
+    }
+
+    fn compare(&self, a: &str, op: &str, b: &str) -> Answer {
+        Ok(match op {
+            "=" | "==" => a == b,
+            "!=" => a != b,
+            "<" => a < b,
+            ">" => a > b,
+            "-ef" | "-nt" | "-ot" => files(&self.shell.p, op, a, b),
+            _ => {
+                let (a, b) = (self.number(a)?, self.number(b)?);
+                match op {
+                    "-eq" => a == b,
+                    "-ne" => a != b,
+                    "-lt" => a < b,
+                    "-le" => a <= b,
+                    "-gt" => a > b,
+                    _ => a >= b,
+                }
+            }
+        })
+    }
+
+    fn number(&self, text: &str) -> Result<i64, String> {
+        text.trim().parse().map_err(|_| {
+            if self.shell.is_bash() {
+                format!("{text}: integer expression expected")
+            } else {
+                format!("Illegal number: {text}")
+            }
+        })
+    }
 }

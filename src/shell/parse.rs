@@ -1,35 +1,183 @@
 //! From text to a tree. What nests without end is refused before the parser sees it, since the
 //! parser's own stack is what would give way.
+//!
+//! The real shell reads one line, runs it, and reads on; so what stands in front of an error has
+//! been run when the error is found. Here a text is read as a whole, and only where that fails is
+//! the longest part in front of the error looked for.
 
 use brush_parser::ast::Program;
-use brush_parser::{Parser, ParserOptions};
+use brush_parser::{ParseError, Parser, ParserOptions, TokenizerError};
 
 /// The longest text, in octets.
 const LONGEST: usize = 1 << 20;
 /// How deep parentheses, braces and quotes may lie in one another.
 const DEEPEST: usize = 60;
+/// How many places in front of an error are tried.
+const ATTEMPTS: usize = 200;
 
-/// How texts are read everywhere in the shell.
-pub fn options() -> ParserOptions {
-    ParserOptions { enable_extended_globbing: false, ..ParserOptions::default() }
+/// A text that was read.
+pub struct Script {
+    /// What could be read.
+    pub program: Program,
+    /// Why it could not be read to its end.
+    pub trouble: Option<Trouble>,
+    /// The end of a here-document that was missing: its line, and the word that should end it.
+    pub unended: Option<(usize, String)>,
 }
 
-/// Reads a script.
-///
-/// # Errors
-/// What bash says of it, after the name and line.
-pub fn program(text: &str) -> Result<Program, String> {
-    check(text)?;
-    let mut parser = Parser::new(std::io::Cursor::new(text), &options());
-    parser.parse_program().map_err(|e| match e {
-        brush_parser::ParseError::ParsingNear(at) => {
-            let word: String =
-                text.chars().skip(at.index).take_while(|c| !c.is_whitespace()).take(20).collect();
-            let near = if word.is_empty() { "newline".to_owned() } else { word };
-            format!("syntax error near unexpected token `{near}'")
+/// What is wrong with a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// A word that may not stand there; with its line's number and text.
+    Near { token: String, line: usize, text: String },
+    /// The text ends too early; with the number of the line behind the last.
+    End { line: usize },
+    /// The end of something in quotes or parentheses is missing.
+    Unclosed { with: char, line: usize },
+    /// It is too long or too deep for us.
+    Limit(String),
+}
+
+impl Trouble {
+    /// What bash says, line by line, each to stand behind `NAME: ` and a note such as `-c: `.
+    pub fn bash(&self) -> Vec<String> {
+        match self {
+            Trouble::Near { token, line, text } => vec![
+                format!("line {line}: syntax error near unexpected token `{token}'"),
+                format!("line {line}: `{text}'"),
+            ],
+            Trouble::End { line } => vec![format!("line {line}: syntax error: unexpected end of file")],
+            Trouble::Unclosed { with, line } => {
+                vec![format!("line {line}: unexpected EOF while looking for matching `{with}'")]
+            }
+            Trouble::Limit(text) => vec![format!("line 1: {text}")],
         }
-        _ => "syntax error: unexpected end of file".to_owned(),
-    })
+    }
+
+    /// What dash says, with the line in front.
+    pub fn dash(&self) -> String {
+        match self {
+            Trouble::Near { token, line, .. } if token == "newline" => {
+                format!("{line}: Syntax error: newline unexpected")
+            }
+            Trouble::Near { token, line, .. } => format!("{line}: Syntax error: \"{token}\" unexpected"),
+            Trouble::End { line } => format!("{}: Syntax error: end of file unexpected", line - 1),
+            Trouble::Unclosed { with: '"' | '\'', line } => {
+                format!("{line}: Syntax error: Unterminated quoted string")
+            }
+            Trouble::Unclosed { with: '`', line } => {
+                format!("{line}: Syntax error: EOF in backquote substitution")
+            }
+            Trouble::Unclosed { with: '}', line } => format!("{line}: Syntax error: Missing '}}'"),
+            Trouble::Unclosed { line, .. } => format!("{line}: Syntax error: end of file unexpected"),
+            Trouble::Limit(text) => format!("1: {text}"),
+        }
+    }
+}
+
+/// How texts are read everywhere in the shell.
+pub fn options(extended_globs: bool) -> ParserOptions {
+    ParserOptions { enable_extended_globbing: extended_globs, ..ParserOptions::default() }
+}
+
+/// Reads a script as far as it can be read.
+pub fn script(text: &str, extended_globs: bool) -> Script {
+    let nothing = || Program { complete_commands: Vec::new() };
+    if let Err(limit) = check(text) {
+        return Script { program: nothing(), trouble: Some(Trouble::Limit(limit)), unended: None };
+    }
+    let options = options(extended_globs);
+    let mut unended = None;
+    let mut whole = std::borrow::Cow::Borrowed(text);
+    // Every try ends one here-document that the text leaves open.
+    for _ in 0..8 {
+        let error = match parse(&whole, &options) {
+            Ok(program) => return Script { program, trouble: None, unended },
+            Err(error) => error,
+        };
+        if let ParseError::Tokenizing {
+            inner: TokenizerError::UnterminatedHereDocuments(tags, places), ..
+        } = &error
+        {
+            let tag = tags.split(", ").next().unwrap_or_default().to_owned();
+            let line = places.split(',').next().and_then(|n| n.parse().ok()).unwrap_or(1);
+            let end = if whole.ends_with('\n') { "" } else { "\n" };
+            let plain: String = tag.chars().filter(|c| !matches!(c, '"' | '\'' | '\\')).collect();
+            whole = format!("{whole}{end}{plain}\n").into();
+            unended.get_or_insert((line, plain));
+            continue;
+        }
+        let trouble = trouble(text, &error);
+        let program = in_front(text, &trouble, &options).unwrap_or_else(nothing);
+        return Script { program, trouble: Some(trouble), unended };
+    }
+    Script { program: nothing(), trouble: Some(Trouble::End { line: lines(text) + 1 }), unended }
+}
+
+fn parse(text: &str, options: &ParserOptions) -> Result<Program, ParseError> {
+    Parser::new(std::io::Cursor::new(text), options).parse_program()
+}
+
+fn lines(text: &str) -> usize {
+    text.trim_end_matches('\n').split('\n').count()
+}
+
+fn trouble(text: &str, error: &ParseError) -> Trouble {
+    match error {
+        ParseError::ParsingNear(at) => {
+            let rest: String = text.chars().skip(at.index).take(200).collect();
+            let line = text.split('\n').nth(at.line.saturating_sub(1)).unwrap_or_default();
+            Trouble::Near { token: token(&rest), line: at.line, text: line.to_owned() }
+        }
+        // Where a file name is missing, the end of the line stands in its place.
+        ParseError::ParsingAtEndOfInput if text.trim_end().ends_with(['<', '>']) => Trouble::Near {
+            token: "newline".to_owned(),
+            line: lines(text),
+            text: text.trim_end_matches('\n').rsplit('\n').next().unwrap_or_default().to_owned(),
+        },
+        ParseError::ParsingAtEndOfInput => Trouble::End { line: lines(text) + 1 },
+        ParseError::Tokenizing { inner, position } => {
+            let here = position.as_ref().map_or(1, |p| p.line);
+            use TokenizerError as T;
+            let (with, line) = match inner {
+                T::UnterminatedSingleQuote(at) | T::UnterminatedAnsiCQuote(at) => ('\'', at.line),
+                T::UnterminatedDoubleQuote(at) => ('"', at.line),
+                T::UnterminatedBackquote(at) => ('`', at.line),
+                T::UnterminatedVariable => ('}', here),
+                T::UnterminatedCommandSubstitution => (')', lines(text) + 1),
+                T::UnterminatedExpansion | T::UnterminatedExtendedGlob(_) => (')', here),
+                _ => return Trouble::End { line: lines(text) + 1 },
+            };
+            Trouble::Unclosed { with, line }
+        }
+    }
+}
+
+/// The operator or word that a text begins with.
+fn token(text: &str) -> String {
+    const OPERATORS: [&str; 22] = [
+        "&>>", "<<<", "<<-", ";;&", ";;", ";&", "&&", "||", "|&", "&>", ">>", "<<", ">&", "<&", ">|", "<>",
+        ";", "&", "|", "(", ")", "<",
+    ];
+    if text.is_empty() || text.starts_with('\n') {
+        return "newline".to_owned();
+    }
+    if let Some(operator) = OPERATORS.iter().find(|o| text.starts_with(**o)) {
+        return (*operator).to_owned();
+    }
+    let end = text.find(|c: char| c.is_whitespace() || ";&|()<>".contains(c)).unwrap_or(text.len());
+    text[..end.max(1).min(text.len())].to_owned()
+}
+
+/// What was run before the error is found: whole lines in front of it that can be read.
+fn in_front(text: &str, trouble: &Trouble, options: &ParserOptions) -> Option<Program> {
+    let last = match trouble {
+        Trouble::Near { line, .. } | Trouble::Unclosed { line, .. } | Trouble::End { line } => *line,
+        Trouble::Limit(_) => return None,
+    };
+    let ends: Vec<usize> =
+        text.match_indices('\n').map(|(at, _)| at + 1).take(last.saturating_sub(1)).collect();
+    ends.into_iter().rev().take(ATTEMPTS).find_map(|end| parse(&text[..end], options).ok())
 }
 
 /// Is the text short and flat enough?
@@ -42,21 +190,45 @@ pub fn check(text: &str) -> Result<(), String> {
     }
     let (mut depth, mut deepest) = (0usize, 0usize);
     let mut words = 0usize;
-    for c in text.chars() {
-        match c {
-            '(' | '{' | '`' => depth += 1,
-            ')' | '}' => depth = depth.saturating_sub(1),
-            _ => {}
+    let mut bytes = text.bytes();
+    while let Some(b) = bytes.next() {
+        match b {
+            b'\\' => drop(bytes.next()),
+            b'(' | b'{' | b'[' => depth += 1,
+            b')' | b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => continue,
         }
         deepest = deepest.max(depth);
     }
-    for word in text.split_whitespace() {
+    for word in text.split(|c: char| c.is_whitespace() || c == ';') {
         match word {
-            "if" | "while" | "until" | "case" | "for" => words += 1,
-            "fi" | "done" | "esac" | "done;" | "fi;" | "esac;" => words = words.saturating_sub(1),
-            _ => {}
+            "if" | "while" | "until" | "case" | "for" | "select" => words += 1,
+            "fi" | "done" | "esac" => words = words.saturating_sub(1),
+            _ => continue,
         }
         deepest = deepest.max(words);
     }
     if deepest > DEEPEST { Err(format!("syntax error: nested more than {DEEPEST} deep")) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_front_of_an_error_is_read() {
+        let script = script("echo a\nfi\necho b\n", false);
+        assert_eq!(script.program.complete_commands.len(), 1);
+        let near = Trouble::Near { token: "fi".into(), line: 2, text: "fi".into() };
+        assert_eq!(script.trouble, Some(near));
+    }
+
+    #[test]
+    fn deep_and_long_texts_are_refused() {
+        for text in
+            ["(".repeat(100_000), "if true; then ".repeat(5000), "${a:-".repeat(9000), " ".repeat(2 << 20)]
+        {
+            assert!(matches!(script(&text, false).trouble, Some(Trouble::Limit(_))));
+        }
+    }
 }

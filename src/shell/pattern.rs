@@ -1,4 +1,4 @@
-//! Patterns of file names and texts: `*`, `?`, `[…]`.
+//! Patterns of file names and texts: `*`, `?`, `[…]`, and with `extglob` `@(…|…)` and its kin.
 
 use crate::world::process::Process;
 
@@ -9,12 +9,47 @@ enum Piece {
     Any,
     Star,
     Set(Vec<(char, char)>, bool),
+    /// `?(…)`, `*(…)`, `+(…)`, `@(…)`, `!(…)`: how often, and of what.
+    Group(char, Vec<Vec<Piece>>),
 }
 
-/// Does a text match a pattern, from end to end? `\` takes the next character as it is.
+/// A pattern that was read.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    pieces: Vec<Piece>,
+    grouped: bool,
+}
+
+/// How deep groups may lie in one another.
+const DEEPEST: usize = 8;
+/// How many steps a pattern with groups may take before it counts as no match.
+const STEPS: usize = 200_000;
+
+impl Pattern {
+    /// Reads a pattern. `\` takes the next character as it is.
+    pub fn new(pattern: &str) -> Pattern {
+        let chars: Vec<char> = pattern.chars().collect();
+        let pieces = pieces(&chars, DEEPEST);
+        let grouped = pieces.iter().any(|p| matches!(p, Piece::Group(..)));
+        Pattern { pieces, grouped }
+    }
+
+    /// Does a text match, from end to end?
+    pub fn matches(&self, text: &str) -> bool {
+        let text: Vec<char> = text.chars().collect();
+        if self.grouped {
+            return grouped(&self.pieces, &text, &mut 0);
+        }
+        straight(&self.pieces, &text)
+    }
+}
+
+/// Does a text match a pattern, from end to end?
 pub fn matches(pattern: &str, text: &str) -> bool {
-    let pieces = pieces(pattern);
-    let text: Vec<char> = text.chars().collect();
+    Pattern::new(pattern).matches(text)
+}
+
+fn straight(pieces: &[Piece], text: &[char]) -> bool {
     let (mut p, mut t, mut back) = (0, 0, None);
     while t < text.len() {
         match pieces.get(p) {
@@ -40,19 +75,57 @@ pub fn matches(pattern: &str, text: &str) -> bool {
     pieces[p..].iter().all(|piece| *piece == Piece::Star)
 }
 
+/// As [`straight`], trying out what groups may take.
+fn grouped(pieces: &[Piece], text: &[char], steps: &mut usize) -> bool {
+    *steps += 1;
+    if *steps > STEPS {
+        return false;
+    }
+    let Some((first, rest)) = pieces.split_first() else { return text.is_empty() };
+    match first {
+        Piece::Star => (0..=text.len()).any(|n| grouped(rest, &text[n..], steps)),
+        Piece::Group(kind, choices) => (0..=text.len())
+            .rev()
+            .any(|n| taken(*kind, choices, &text[..n], steps) && grouped(rest, &text[n..], steps)),
+        piece => text.split_first().is_some_and(|(c, after)| one(piece, *c) && grouped(rest, after, steps)),
+    }
+}
+
+/// May a group take exactly this text?
+fn taken(kind: char, choices: &[Vec<Piece>], text: &[char], steps: &mut usize) -> bool {
+    let once = |text: &[char], steps: &mut usize| choices.iter().any(|c| grouped(c, text, steps));
+    match kind {
+        '@' => once(text, steps),
+        '?' => text.is_empty() || once(text, steps),
+        '!' => !once(text, steps),
+        _ if text.is_empty() => kind == '*' || once(text, steps),
+        _ => (1..=text.len())
+            .any(|n| once(&text[..n], steps) && (n == text.len() || taken('*', choices, &text[n..], steps))),
+    }
+}
+
 fn one(piece: &Piece, c: char) -> bool {
     match piece {
         Piece::One(x) => *x == c,
         Piece::Any => true,
         Piece::Set(ranges, negated) => ranges.iter().any(|(a, b)| (*a..=*b).contains(&c)) != *negated,
-        Piece::Star => false,
+        Piece::Star | Piece::Group(..) => false,
     }
 }
 
-fn pieces(pattern: &str) -> Vec<Piece> {
-    let chars: Vec<char> = pattern.chars().collect();
+fn pieces(chars: &[char], depth: usize) -> Vec<Piece> {
     let (mut out, mut at) = (Vec::new(), 0);
     while at < chars.len() {
+        if matches!(chars[at], '?' | '*' | '+' | '@' | '!')
+            && chars.get(at + 1) == Some(&'(')
+            && depth > 0
+            && let Some((choices, end)) = choices(&chars[at + 2..])
+        {
+            let choices = choices.into_iter().map(|c| pieces(c, depth - 1)).collect();
+            out.push(Piece::Group(chars[at], choices));
+            at += end + 3;
+            continue;
+        }
         match chars[at] {
             '*' => {
                 if out.last() != Some(&Piece::Star) {
@@ -76,6 +149,29 @@ fn pieces(pattern: &str) -> Vec<Piece> {
         at += 1;
     }
     out
+}
+
+/// The choices of a group whose parenthesis is open, and where it closes.
+fn choices(chars: &[char]) -> Option<(Vec<&[char]>, usize)> {
+    let (mut depth, mut start, mut out, mut at) = (0usize, 0, Vec::new(), 0);
+    while at < chars.len() {
+        match chars[at] {
+            '\\' => at += 1,
+            '(' => depth += 1,
+            ')' if depth == 0 => {
+                out.push(&chars[start..at]);
+                return Some((out, at));
+            }
+            ')' => depth -= 1,
+            '|' if depth == 0 => {
+                out.push(&chars[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    None
 }
 
 fn set(chars: &[char]) -> Option<(Piece, usize)> {
@@ -137,6 +233,7 @@ pub fn is_pattern(text: &str) -> bool {
                 chars.next();
             }
             '*' | '?' | '[' => return true,
+            '@' | '+' | '!' if chars.as_str().starts_with('(') => return true,
             _ => {}
         }
     }
@@ -147,7 +244,7 @@ pub fn is_pattern(text: &str) -> bool {
 pub fn quote(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if matches!(c, '*' | '?' | '[' | ']' | '\\' | '!' | '^' | '-') {
+        if matches!(c, '*' | '?' | '[' | ']' | '\\' | '!' | '^' | '-' | '(' | ')' | '|' | '@' | '+' | '&') {
             out.push('\\');
         }
         out.push(c);
@@ -165,30 +262,40 @@ pub fn unquote(pattern: &str) -> String {
     out
 }
 
+/// How file names are compared with a pattern.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct How {
+    /// Does `*` take names that begin with a dot?
+    pub dots: bool,
+    /// Are capital letters the same as small ones?
+    pub no_case: bool,
+}
+
 /// The files that a pattern names, in order; none where there are none.
-pub fn files(p: &Process, pattern: &str) -> Vec<String> {
+pub fn files(p: &Process, pattern: &str, how: How) -> Vec<String> {
     let absolute = pattern.starts_with('/');
     let mut found: Vec<String> = vec![if absolute { "/".to_owned() } else { String::new() }];
     let parts: Vec<&str> = pattern.split('/').filter(|p| !p.is_empty()).collect();
     for (n, part) in parts.iter().enumerate() {
         let mut next = Vec::new();
+        let fold = |t: &str| if how.no_case { t.to_lowercase() } else { t.to_owned() };
+        let wanted = is_pattern(part).then(|| Pattern::new(&fold(part)));
+        // A name that begins with a dot is meant only by a pattern that does; `.` and `..` by none.
+        let dotted = part.starts_with('.') || part.starts_with("\\.") || how.dots;
         for base in &found {
-            let join = |name: &str| format!("{base}{name}");
-            if is_pattern(part) {
-                let directory = if base.is_empty() { "." } else { base.as_str() };
-                let names = p.list(directory).unwrap_or_default();
-                let dotted = part.starts_with('.') || part.starts_with("\\.");
-                let special = [".", ".."].into_iter().filter(|_| dotted).map(Into::into);
-                let names = special.chain(names);
-                next.extend(
-                    names
-                        .filter(|n: &std::rc::Rc<str>| (dotted || !n.starts_with('.')) && matches(part, n))
-                        .map(|n| join(&n)),
-                );
-            } else {
-                let path = join(&unquote(part));
-                if p.stat(&path, false).is_ok() {
-                    next.push(path);
+            match &wanted {
+                Some(wanted) => {
+                    let directory = if base.is_empty() { "." } else { base.as_str() };
+                    let names = p.list(directory).unwrap_or_default();
+                    let names = names.iter().filter(|n| dotted || !n.starts_with('.'));
+                    let names = names.filter(|n| wanted.matches(&fold(n)));
+                    next.extend(names.map(|n| format!("{base}{n}")));
+                }
+                None => {
+                    let path = format!("{base}{}", unquote(part));
+                    if p.stat(&path, false).is_ok() {
+                        next.push(path);
+                    }
                 }
             }
         }
@@ -229,6 +336,11 @@ mod tests {
             ("[", "[", true),
             ("*.gz*", "a.gz.b", true),
             ("a*b*c", "aXbYbZc", true),
+            ("@(a|b)c", "bc", true),
+            ("!(a*)", "ab", false),
+            ("!(a*)", "b", true),
+            ("+(ab)", "abab", true),
+            ("x?(y)z", "xz", true),
         ] {
             assert_eq!(matches(pattern, text), yes, "{pattern} {text}");
         }

@@ -1,10 +1,14 @@
 //! Running the tree: lists, pipelines, compound commands.
 
-use super::state::Shell;
-use super::{arith, condition, pattern, redirect, simple, word};
+use super::state::{Function, Shell};
+use super::variable::is_name;
+use super::{arith, condition, pattern, redirect, simple, trap, word};
+use crate::world::exec::{Child, Signal};
+use crate::world::process::{STDIN, STDOUT};
 use brush_parser::ast::{
-    AndOr, AndOrList, CaseClauseCommand, CaseItemPostAction, Command, CompoundCommand, CompoundList,
-    ForClauseCommand, IfClauseCommand, Pipeline, Program, RedirectList, SeparatorOperator, SourceLocation,
+    AndOr, AndOrList, ArithmeticForClauseCommand, CaseClauseCommand, CaseItemPostAction, Command,
+    CompoundCommand, CompoundList, ForClauseCommand, IfClauseCommand, IoRedirect, Pipeline, PipelineTimed,
+    Program, RedirectList, SeparatorOperator, SourceLocation,
 };
 use std::future::Future;
 use std::pin::Pin;
@@ -21,6 +25,8 @@ pub enum Flow {
     Continue(usize),
     /// Out of the function.
     Return(i32),
+    /// Out of the line, after an error; the script goes on behind it.
+    Discard,
     /// Out of the shell.
     Exit(i32),
 }
@@ -33,6 +39,11 @@ pub async fn program(shell: &mut Shell, program: &Program) -> Flow {
     for list in &program.complete_commands {
         match run_list(shell, list).await {
             Flow::Normal => {}
+            Flow::Discard if shell.level == 0 => {
+                shell.status = 1;
+                shell.tested = 0;
+            }
+            Flow::Discard => return Flow::Exit(1),
             flow => return flow,
         }
     }
@@ -43,6 +54,9 @@ pub async fn program(shell: &mut Shell, program: &Program) -> Flow {
 pub fn run_list<'a>(shell: &'a mut Shell, list: &'a CompoundList) -> Running<'a> {
     Box::pin(async move {
         for item in &list.0 {
+            if shell.options.noexec {
+                return Flow::Normal;
+            }
             shell.step().await;
             let flow = if matches!(item.1, SeparatorOperator::Async) {
                 background(shell, &item.0);
@@ -59,38 +73,34 @@ pub fn run_list<'a>(shell: &'a mut Shell, list: &'a CompoundList) -> Running<'a>
 }
 
 fn background(shell: &mut Shell, list: &AndOrList) {
-    let (list, mut inner) = (list.clone(), shell.clone());
+    let text = list.to_string();
+    let (list, base) = (list.clone(), shell.clone());
     let null = crate::world::open::Open::null(shell.p.host());
     let child = shell.p.fork(async move |p| {
-        p.set_fd(crate::world::process::STDIN, Some(null));
-        inner.p = p;
+        p.set_fd(STDIN, Some(null));
+        let mut inner = base.subshell(p);
+        inner.may_become = list.additional.is_empty() && list.first.seq.len() == 1;
         let flow = and_or(&mut inner, &list).await;
-        end_of(&inner, flow)
+        finish(&mut inner, flow).await
     });
-    shell.last_background = Some(child.process().pid());
-    shell.jobs.push(child);
+    shell.add_job(child, text);
     shell.status = 0;
 }
 
-/// The exit status of a subshell.
-pub fn end_of(shell: &Shell, flow: Flow) -> i32 {
-    match flow {
+/// Ends a subshell: runs its EXIT trap and gives its status.
+pub async fn finish(shell: &mut Shell, flow: Flow) -> i32 {
+    shell.status = match flow {
         Flow::Exit(status) | Flow::Return(status) => status & 255,
+        Flow::Discard => 1,
         _ => shell.status,
-    }
+    };
+    trap::at_exit(shell).await;
+    shell.status & 255
 }
 
 async fn and_or(shell: &mut Shell, list: &AndOrList) -> Flow {
     let last = list.additional.len();
-    let tested = |shell: &mut Shell, n: usize, more: bool| {
-        let guard = n < last;
-        if guard {
-            shell.tested = if more { shell.tested + 1 } else { shell.tested - 1 };
-        }
-    };
-    tested(shell, 0, true);
-    let mut flow = pipeline(shell, &list.first).await;
-    tested(shell, 0, false);
+    let mut flow = part(shell, &list.first, last > 0).await;
     for (n, next) in list.additional.iter().enumerate() {
         if flow != Flow::Normal {
             return flow;
@@ -100,37 +110,65 @@ async fn and_or(shell: &mut Shell, list: &AndOrList) -> Flow {
             AndOr::Or(next) => (shell.status != 0, next),
         };
         if wanted {
-            tested(shell, n + 1, true);
-            flow = pipeline(shell, next).await;
-            tested(shell, n + 1, false);
+            flow = part(shell, next, n + 1 < last).await;
         }
     }
     flow
 }
 
+/// A pipeline of an and-or list; the failure of one that is `tested` does not end the script.
+async fn part(shell: &mut Shell, next: &Pipeline, tested: bool) -> Flow {
+    shell.tested += usize::from(tested);
+    let flow = pipeline(shell, next).await;
+    shell.tested = shell.tested.saturating_sub(usize::from(tested));
+    flow
+}
+
 async fn pipeline(shell: &mut Shell, pipeline: &Pipeline) -> Flow {
-    if pipeline.bang {
-        shell.tested += 1;
-    }
+    let started = shell.p.now();
+    shell.tested += usize::from(pipeline.bang);
     let flow = match pipeline.seq.as_slice() {
-        [one] => command(shell, one).await,
+        [one] => {
+            let flow = command(shell, one).await;
+            shell.statuses = vec![shell.status];
+            flow
+        }
         all => piped(shell, all).await,
     };
+    if let Some(timed) = &pipeline.timed {
+        tell_time(shell, timed, (shell.p.now() - started).as_micros()).await;
+    }
     if pipeline.bang {
-        shell.tested -= 1;
+        shell.tested = shell.tested.saturating_sub(1);
         shell.status = i32::from(shell.status == 0);
+    }
+    if let Some(flow) = trap::signals(shell).await {
         return flow;
     }
-    if flow == Flow::Normal && shell.options.errexit && shell.status != 0 && shell.tested == 0 {
-        return Flow::Exit(shell.status);
+    if pipeline.bang || flow != Flow::Normal || shell.status == 0 || shell.tested > 0 {
+        return flow;
     }
-    flow
+    let flow = trap::on_error(shell).await;
+    if flow == Flow::Normal && shell.options.errexit { Flow::Exit(shell.status) } else { flow }
+}
+
+async fn tell_time(shell: &Shell, timed: &PipelineTimed, micros: u128) {
+    let (seconds, millis) = (micros / 1_000_000, micros / 1000 % 1000);
+    let text = match timed {
+        PipelineTimed::TimedWithPosixOutput(_) => {
+            format!("real {seconds}.{:02}\nuser 0.00\nsys 0.00\n", millis / 10)
+        }
+        PipelineTimed::Timed(_) => {
+            let (minutes, seconds) = (seconds / 60, seconds % 60);
+            format!("\nreal\t{minutes}m{seconds}.{millis:03}s\nuser\t0m0.000s\nsys\t0m0.000s\n")
+        }
+    };
+    shell.p.eprint(text).await;
 }
 
 /// Every command of a pipeline is a process of its own.
 async fn piped(shell: &mut Shell, all: &[Command]) -> Flow {
-    use crate::world::process::{STDIN, STDOUT};
-    let mut children = Vec::new();
+    let mut children: Vec<Child> = Vec::new();
     let mut input = None;
     for (n, one) in all.iter().enumerate() {
         let (next_input, output) = if n + 1 < all.len() {
@@ -139,7 +177,7 @@ async fn piped(shell: &mut Shell, all: &[Command]) -> Flow {
         } else {
             (None, None)
         };
-        let (one, mut inner, stdin) = (one.clone(), shell.clone(), input.take());
+        let (one, base, stdin) = (one.clone(), shell.clone(), input.take());
         children.push(shell.p.fork(async move |p| {
             if let Some(open) = stdin {
                 p.set_fd(STDIN, Some(open));
@@ -147,55 +185,150 @@ async fn piped(shell: &mut Shell, all: &[Command]) -> Flow {
             if let Some(open) = output {
                 p.set_fd(STDOUT, Some(open));
             }
-            inner.p = p;
-            inner.traps.clear();
+            let mut inner = base.subshell(p);
+            inner.may_become = true;
             let flow = command(&mut inner, &one).await;
-            end_of(&inner, flow)
+            finish(&mut inner, flow).await
         }));
         input = next_input;
     }
-    let mut failed = 0;
+    let mut statuses = Vec::new();
     for child in &children {
-        let status = child.wait().await;
-        if status != 0 {
-            failed = status;
-        }
-        shell.status = status;
+        statuses.push(child.wait().await);
     }
-    if shell.options.pipefail && failed != 0 {
-        shell.status = failed;
+    if let Some(last) = children.last() {
+        let text = || all.iter().map(|c| c.to_string()).collect::<Vec<_>>().join(" | ");
+        tell_of_signal(shell, last, text).await;
     }
+    shell.status = statuses.last().copied().unwrap_or(0);
+    if shell.options.pipefail && shell.status == 0 {
+        shell.status = statuses.iter().rev().copied().find(|s| *s != 0).unwrap_or(0);
+    }
+    shell.statuses = statuses;
     Flow::Normal
+}
+
+/// Says that a foreground command was ended by a signal.
+pub async fn tell_of_signal(shell: &Shell, child: &Child, text: impl FnOnce() -> String) {
+    let Some(signal) = child.signal() else { return };
+    let said = match signal {
+        Signal::Int | Signal::Pipe => return,
+        Signal::Term if shell.is_bash() => "Terminated\n".to_owned(),
+        signal if shell.is_bash() => format!(
+            "{}: line {}: {:5} {:<23} {}\n",
+            shell.source,
+            shell.line.max(1),
+            child.process().pid(),
+            described(signal),
+            text()
+        ),
+        signal => format!("{}\n", described(signal)),
+    };
+    shell.p.eprint(said).await;
+}
+
+/// What strsignal(3) says.
+fn described(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Hup => "Hangup",
+        Signal::Int => "Interrupt",
+        Signal::Quit => "Quit",
+        Signal::Abrt => "Aborted",
+        Signal::Kill => "Killed",
+        Signal::Usr1 => "User defined signal 1",
+        Signal::Usr2 => "User defined signal 2",
+        Signal::Pipe => "Broken pipe",
+        Signal::Alrm => "Alarm clock",
+        Signal::Term => "Terminated",
+    }
+}
+
+/// Says which jobs a signal has ended, as a shell does between two commands.
+pub async fn tell_of_jobs(shell: &mut Shell) {
+    for n in 0..shell.jobs.len() {
+        let job = &mut shell.jobs[n];
+        if job.told || job.child.status().is_none() {
+            continue;
+        }
+        job.told = true;
+        if job.child.signal().is_some_and(|s| s != Signal::Term) && shell.is_bash() {
+            let (child, text) = (job.child.clone(), job.text.clone());
+            tell_of_signal(shell, &child, || text).await;
+        }
+    }
 }
 
 /// Runs one command.
 pub fn command<'a>(shell: &'a mut Shell, command: &'a Command) -> Running<'a> {
     Box::pin(async move {
-        if let Some(at) = command.location() {
-            shell.line = at.start.line;
+        let line = match command {
+            Command::Simple(simple) => simple::line_of(simple),
+            other => other.location().map(|at| at.start.line),
+        };
+        if let Some(line) = line {
+            shell.line = line + shell.line_base;
+        }
+        if !shell.jobs.is_empty() {
+            tell_of_jobs(shell).await;
         }
         match command {
             Command::Simple(simple) => simple::run(shell, simple).await,
             Command::Function(f) => {
-                shell.functions.insert(f.fname.value.clone(), Rc::new(f.body.clone()));
+                let body = Rc::new(f.body.clone());
+                let function =
+                    Function { body, source: shell.defines_in.clone(), line_base: shell.line_base };
+                shell.functions.insert(f.fname.value.clone(), function);
                 shell.status = 0;
                 Flow::Normal
             }
             Command::Compound(compound, redirects) => {
+                shell.may_become = false;
                 with_redirects(shell, compound, redirects.as_ref()).await
             }
-            Command::ExtendedTest(test, _) => {
+            Command::ExtendedTest(test, redirects) => {
+                let before = match enter(shell, redirects.as_ref()).await {
+                    Ok(before) => before,
+                    Err(flow) => return flow,
+                };
                 match condition::extended(shell, &test.expr).await {
                     Ok(yes) => shell.status = i32::from(!yes),
+                    Err(e) if e.text.is_empty() => shell.status = 2,
                     Err(e) => {
-                        shell.complain(&e).await;
-                        shell.status = 2;
+                        shell.complain(&e.text).await;
+                        shell.status = 1;
+                        if !e.text.starts_with("[[") {
+                            leave(shell, before);
+                            return if e.fatal { shell.fatal() } else { shell.discard() };
+                        }
                     }
                 }
+                leave(shell, before);
                 Flow::Normal
             }
         }
     })
+}
+
+type Descriptors = std::collections::BTreeMap<i32, Rc<crate::world::open::Open>>;
+
+/// Carries the redirections around a compound command out; gives what to put back.
+async fn enter(shell: &mut Shell, redirects: Option<&RedirectList>) -> Result<Option<Descriptors>, Flow> {
+    let Some(redirects) = redirects else { return Ok(None) };
+    let before = shell.p.fds();
+    let all: Vec<&IoRedirect> = redirects.0.iter().collect();
+    if let Err(e) = redirect::apply_all(shell, &all).await {
+        shell.put_back(before);
+        shell.complain(&e).await;
+        shell.status = if shell.is_bash() { 1 } else { 2 };
+        return Err(Flow::Normal);
+    }
+    Ok(Some(before))
+}
+
+fn leave(shell: &mut Shell, before: Option<Descriptors>) {
+    if let Some(before) = before {
+        shell.put_back(before);
+    }
 }
 
 /// Runs a compound command with its redirections around it.
@@ -204,18 +337,12 @@ pub async fn with_redirects(
     compound: &CompoundCommand,
     redirects: Option<&RedirectList>,
 ) -> Flow {
-    let Some(redirects) = redirects else { return run_compound(shell, compound).await };
-    let before = shell.p.fds();
-    for r in &redirects.0 {
-        if let Err(e) = redirect::apply(shell, r).await {
-            shell.complain(&e).await;
-            shell.status = 1;
-            shell.p.set_fds(before);
-            return Flow::Normal;
-        }
-    }
+    let before = match enter(shell, redirects).await {
+        Ok(before) => before,
+        Err(flow) => return flow,
+    };
     let flow = run_compound(shell, compound).await;
-    shell.p.set_fds(before);
+    leave(shell, before);
     flow
 }
 
@@ -223,16 +350,16 @@ async fn run_compound(shell: &mut Shell, compound: &CompoundCommand) -> Flow {
     match compound {
         CompoundCommand::BraceGroup(group) => run_list(shell, &group.list).await,
         CompoundCommand::Subshell(sub) => {
-            let (list, mut inner) = (sub.list.clone(), shell.clone());
+            let (list, base) = (sub.list.clone(), shell.clone());
+            let tested = shell.tested;
             let child = shell.p.fork(async move |p| {
-                inner.p = p;
-                inner.traps.clear();
+                let mut inner = base.subshell(p);
+                inner.tested = tested;
                 let flow = run_list(&mut inner, &list).await;
-                inner.status = end_of(&inner, flow);
-                inner.run_trap("EXIT").await;
-                inner.status
+                finish(&mut inner, flow).await
             });
             shell.status = child.wait().await;
+            tell_of_signal(shell, &child, || compound.to_string()).await;
             Flow::Normal
         }
         CompoundCommand::IfClause(clause) => run_if(shell, clause).await,
@@ -241,22 +368,13 @@ async fn run_compound(shell: &mut Shell, compound: &CompoundCommand) -> Flow {
         CompoundCommand::ForClause(clause) => run_for(shell, clause).await,
         CompoundCommand::CaseClause(clause) => run_case(shell, clause).await,
         CompoundCommand::Arithmetic(a) => {
-            match arith::evaluate(shell, &a.expr.value).await {
+            match in_parentheses(shell, &a.expr.value).await {
                 Ok(n) => shell.status = i32::from(n == 0),
-                Err(e) => {
-                    shell.complain(&e).await;
-                    shell.status = 1;
-                }
+                Err(flow) => return flow,
             }
             Flow::Normal
         }
-        CompoundCommand::ArithmeticForClause(clause) => {
-            let part =
-                |e: &Option<brush_parser::ast::UnexpandedArithmeticExpr>| e.as_ref().map(|e| e.value.clone());
-            let (first, test, next) =
-                (part(&clause.initializer), part(&clause.condition), part(&clause.updater));
-            counted(shell, first, test, next, &clause.body.list).await
-        }
+        CompoundCommand::ArithmeticForClause(clause) => counted(shell, clause).await,
         CompoundCommand::Coprocess(_) => {
             shell.complain("coproc: not available in the lab").await;
             shell.status = 1;
@@ -265,13 +383,38 @@ async fn run_compound(shell: &mut Shell, compound: &CompoundCommand) -> Flow {
     }
 }
 
+/// `((…))`; an error is told of, and is no more than a failure.
+async fn in_parentheses(shell: &mut Shell, text: &str) -> Result<i64, Flow> {
+    if shell.options.xtrace {
+        simple::trace(shell, &format!("(( {text} ))")).await;
+    }
+    let expanded = match word::arithmetic(shell, text).await {
+        Ok(text) => text,
+        Err(e) => return Err(word::failed(shell, e).await),
+    };
+    match arith::number(shell, &expanded) {
+        Ok(n) => Ok(n),
+        Err(e) => {
+            shell.complain(&format!("((: {e}")).await;
+            shell.status = 1;
+            Err(Flow::Normal)
+        }
+    }
+}
+
+/// A list whose failure does not end the script.
+async fn tested(shell: &mut Shell, list: &CompoundList) -> Flow {
+    shell.tested += 1;
+    let flow = run_list(shell, list).await;
+    shell.tested = shell.tested.saturating_sub(1);
+    flow
+}
+
 async fn run_if(shell: &mut Shell, clause: &IfClauseCommand) -> Flow {
     let elses = clause.elses.iter().flatten().map(|e| (e.condition.as_ref(), &e.body));
     for (condition, body) in std::iter::once((Some(&clause.condition), &clause.then)).chain(elses) {
         if let Some(condition) = condition {
-            shell.tested += 1;
-            let flow = run_list(shell, condition).await;
-            shell.tested -= 1;
+            let flow = tested(shell, condition).await;
             if flow != Flow::Normal {
                 return flow;
             }
@@ -285,8 +428,12 @@ async fn run_if(shell: &mut Shell, clause: &IfClauseCommand) -> Flow {
     Flow::Normal
 }
 
-/// What the end of a loop's body means for the loop: go on, or end with this.
-fn after_round(flow: Flow) -> Result<(), Flow> {
+/// Runs the body of a loop once; an error is how the loop ends.
+async fn round(shell: &mut Shell, body: &CompoundList) -> Result<(), Flow> {
+    shell.step().await;
+    shell.loops += 1;
+    let flow = run_list(shell, body).await;
+    shell.loops -= 1;
     match flow {
         Flow::Normal | Flow::Continue(1) => Ok(()),
         Flow::Break(1) => Err(Flow::Normal),
@@ -299,26 +446,35 @@ fn after_round(flow: Flow) -> Result<(), Flow> {
 async fn run_while(shell: &mut Shell, condition: &CompoundList, body: &CompoundList, wanted: bool) -> Flow {
     let mut status = 0;
     loop {
-        shell.step().await;
-        shell.tested += 1;
-        let flow = run_list(shell, condition).await;
-        shell.tested -= 1;
-        if flow != Flow::Normal {
-            return after_round(flow).err().unwrap_or(Flow::Normal);
+        shell.loops += 1;
+        let flow = tested(shell, condition).await;
+        shell.loops -= 1;
+        match flow {
+            Flow::Normal => {}
+            Flow::Break(1) => return Flow::Normal,
+            Flow::Break(n) => return Flow::Break(n - 1),
+            Flow::Continue(1) => continue,
+            Flow::Continue(n) => return Flow::Continue(n - 1),
+            flow => return flow,
         }
         if (shell.status == 0) != wanted {
             shell.status = status;
             return Flow::Normal;
         }
-        let flow = run_list(shell, body).await;
-        status = shell.status;
-        if let Err(flow) = after_round(flow) {
+        if let Err(flow) = round(shell, body).await {
             return flow;
         }
+        status = shell.status;
     }
 }
 
 async fn run_for(shell: &mut Shell, clause: &ForClauseCommand) -> Flow {
+    let name = &clause.variable_name;
+    if !is_name(name) {
+        shell.complain(&format!("`{name}': not a valid identifier")).await;
+        shell.status = 1;
+        return Flow::Normal;
+    }
     let values = match &clause.values {
         None => shell.positional.clone(),
         Some(words) => match word::fields(shell, words).await {
@@ -327,54 +483,63 @@ async fn run_for(shell: &mut Shell, clause: &ForClauseCommand) -> Flow {
         },
     };
     shell.status = 0;
+    let line = shell.line;
     for value in values {
-        shell.step().await;
-        if let Err(e) = shell.set(&clause.variable_name, value) {
+        if shell.options.xtrace {
+            let words = clause.values.iter().flatten().map(|w| w.value.as_str());
+            let words: Vec<&str> = if clause.values.is_some() { words.collect() } else { vec!["\"$@\""] };
+            simple::trace(shell, &format!("for {name} in {}", words.join(" "))).await;
+        }
+        if let Err(e) = shell.set(name, value) {
+            shell.line = line;
             shell.complain(&e).await;
             shell.status = 1;
-            return Flow::Normal;
+            return if shell.is_bash() { Flow::Normal } else { shell.discard() };
         }
-        let flow = run_list(shell, &clause.body.list).await;
-        if let Err(flow) = after_round(flow) {
+        if let Err(flow) = round(shell, &clause.body.list).await {
             return flow;
         }
     }
     Flow::Normal
 }
 
-async fn counted(
-    shell: &mut Shell,
-    first: Option<String>,
-    test: Option<String>,
-    next: Option<String>,
-    body: &CompoundList,
-) -> Flow {
-    let mut part = first;
+async fn counted(shell: &mut Shell, clause: &ArithmeticForClauseCommand) -> Flow {
+    let part = |e: &Option<brush_parser::ast::UnexpandedArithmeticExpr>| {
+        e.as_ref().map(|e| e.value.trim().to_owned()).filter(|e| !e.is_empty())
+    };
+    let (first, test, next) = (part(&clause.initializer), part(&clause.condition), part(&clause.updater));
+    let mut step = first;
+    let line = shell.line;
+    shell.status = 0;
+    let mut status = 0;
     loop {
-        if let Some(text) = part
-            && let Err(e) = arith::evaluate(shell, &text).await
+        shell.line = line;
+        if let Some(text) = &step
+            && let Err(flow) = in_parentheses(shell, text).await
         {
-            shell.complain(&e).await;
-            shell.status = 1;
-            return Flow::Normal;
-        }
-        let go_on = match &test {
-            Some(text) if !text.trim().is_empty() => arith::evaluate(shell, text).await.unwrap_or(0),
-            _ => 1,
-        };
-        if go_on == 0 {
-            return Flow::Normal;
-        }
-        shell.step().await;
-        let flow = run_list(shell, body).await;
-        if let Err(flow) = after_round(flow) {
             return flow;
         }
-        part = next.clone();
+        if let Some(text) = &test {
+            match in_parentheses(shell, text).await {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(flow) => return flow,
+            }
+        }
+        if let Err(flow) = round(shell, &clause.body.list).await {
+            return flow;
+        }
+        status = shell.status;
+        step.clone_from(&next);
     }
+    shell.status = status;
+    Flow::Normal
 }
 
 async fn run_case(shell: &mut Shell, clause: &CaseClauseCommand) -> Flow {
+    if shell.options.xtrace {
+        simple::trace(shell, &format!("case {} in", clause.value.value)).await;
+    }
     let value = match word::text(shell, &clause.value.value).await {
         Ok(value) => value,
         Err(e) => return word::failed(shell, e).await,

@@ -1,324 +1,540 @@
 //! Simple commands: assignments, redirections, and a function, a builtin or a program.
 
+use super::builtin;
 use super::run::{self, Flow};
-use super::state::{Shell, Value, Variable};
-use super::{arith, builtin, redirect, word};
+use super::state::{DEEPEST, Function, Shell};
+use super::variable::{Assoc, Value, Variable};
+use super::{arith, quote, redirect, trap, word};
 use crate::world::errno::Errno;
-use crate::world::exec::Start;
+use crate::world::exec::{Child, Start};
 use brush_parser::ast::{
     Assignment, AssignmentName, AssignmentValue, CommandPrefixOrSuffixItem as Item, IoRedirect,
-    SimpleCommand, Word,
+    SimpleCommand, SourceLocation, Word,
 };
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// How deep functions may call one another.
-const DEEPEST: usize = 200;
+/// A simple command, taken apart.
+#[derive(Default)]
+struct Taken<'a> {
+    words: Vec<Argument<'a>>,
+    redirects: Vec<&'a IoRedirect>,
+    assignments: Vec<&'a Assignment>,
+}
+
+enum Argument<'a> {
+    Word(&'a Word),
+    /// `name=value` behind `export` and its kin: not split.
+    Assignment(&'a Assignment),
+    Process(&'a brush_parser::ast::ProcessSubstitutionKind, &'a brush_parser::ast::SubshellCommand),
+}
+
+fn take(command: &SimpleCommand) -> Taken<'_> {
+    let mut taken = Taken::default();
+    let declares = command.word_or_name.as_ref().is_some_and(|w| builtin::declares(&w.value));
+    for item in command.prefix.iter().flat_map(|p| &p.0) {
+        match item {
+            Item::IoRedirect(r) => taken.redirects.push(r),
+            Item::AssignmentWord(a, _) => taken.assignments.push(a),
+            Item::Word(w) => taken.words.push(Argument::Word(w)),
+            Item::ProcessSubstitution(how, list) => taken.words.push(Argument::Process(how, list)),
+        }
+    }
+    taken.words.extend(command.word_or_name.as_ref().map(Argument::Word));
+    for item in command.suffix.iter().flat_map(|s| &s.0) {
+        match item {
+            Item::IoRedirect(r) => taken.redirects.push(r),
+            Item::AssignmentWord(a, _) if declares => taken.words.push(Argument::Assignment(a)),
+            Item::Word(w) | Item::AssignmentWord(_, w) => taken.words.push(Argument::Word(w)),
+            Item::ProcessSubstitution(how, list) => taken.words.push(Argument::Process(how, list)),
+        }
+    }
+    taken
+}
+
+/// The line that errors of a command name: where its second word ends, since bash has read so far
+/// when it notes the line.
+pub fn line_of(command: &SimpleCommand) -> Option<usize> {
+    let end = |at: Option<brush_parser::SourceSpan>| at.map(|at| at.end.line);
+    if let Some(first) = command.prefix.as_ref().and_then(|p| p.0.first()) {
+        return end(first.location()).or_else(|| command.location().map(|at| at.start.line));
+    }
+    let second = command.suffix.as_ref().and_then(|s| s.0.first()).and_then(|item| end(item.location()));
+    second.or_else(|| end(command.word_or_name.as_ref().and_then(|w| w.location())))
+}
 
 /// Runs a simple command.
 pub async fn run(shell: &mut Shell, command: &SimpleCommand) -> Flow {
-    let (mut words, mut redirects, mut assignments): (Vec<Word>, Vec<&IoRedirect>, Vec<&Assignment>) =
-        Default::default();
-    for item in command.prefix.iter().flat_map(|p| &p.0) {
-        match item {
-            Item::IoRedirect(r) => redirects.push(r),
-            Item::AssignmentWord(a, _) => assignments.push(a),
-            Item::Word(w) => words.push(w.clone()),
-            Item::ProcessSubstitution(..) => return unavailable(shell, "process substitution").await,
-        }
+    if let Some(flow) = aliased(shell, command).await {
+        return flow;
     }
-    words.extend(command.word_or_name.clone());
-    let declares = command.word_or_name.as_ref().is_some_and(|w| builtin::declares(&w.value));
-    let mut declared: Vec<&Assignment> = Vec::new();
-    for item in command.suffix.iter().flat_map(|s| &s.0) {
-        match item {
-            Item::IoRedirect(r) => redirects.push(r),
-            Item::Word(w) => words.push(w.clone()),
-            Item::AssignmentWord(a, _) if declares && matches!(a.value, AssignmentValue::Array(_)) => {
-                declared.push(a)
-            }
-            Item::AssignmentWord(a, w) if declares => words.push(quoted_assignment(a, w)),
-            Item::AssignmentWord(_, w) => words.push(w.clone()),
-            Item::ProcessSubstitution(..) => return unavailable(shell, "process substitution").await,
-        }
-    }
+    let taken = take(command);
+    let may_become = std::mem::take(&mut shell.may_become);
     shell.substituted = None;
-    let argv = match word::fields(shell, &words).await {
-        Ok(argv) => argv,
-        Err(e) => return word::failed(shell, e).await,
+    let substitutes = taken.words.iter().any(|w| matches!(w, Argument::Process(..)));
+    let before = (substitutes || !taken.redirects.is_empty()).then(|| shell.p.fds());
+    let (argv, arrays) = match arguments(shell, &taken.words).await {
+        Ok(done) => done,
+        Err(e) => {
+            let flow = word::failed(shell, e).await;
+            put_back(shell, before);
+            return flow;
+        }
     };
-    trace(shell, &argv).await;
-    let before = shell.p.fds();
-    for r in redirects {
-        if let Err(e) = redirect::apply(shell, r).await {
-            shell.p.set_fds(before);
-            shell.complain(&e).await;
-            shell.status = 1;
-            return Flow::Normal;
-        }
+    shell.may_become = may_become;
+    let flow = expanded(shell, command, &taken, &argv, &arrays, before).await;
+    if let Some(last) = argv.last() {
+        shell.last_word.clone_from(last);
     }
-    let mut flow = Flow::Normal;
-    for a in declared {
-        if let Err(e) = assign(shell, a).await {
-            shell.complain(&e).await;
-        }
-    }
-    if argv.is_empty() {
-        flow = assign_all(shell, &assignments).await;
-    } else {
-        let saved = match temporary(shell, &assignments).await {
-            Ok(saved) => saved,
-            Err(e) => {
-                shell.p.set_fds(before);
-                shell.complain(&e).await;
-                shell.status = 1;
-                return Flow::Normal;
-            }
-        };
-        let keeps = argv[0] == "exec" && argv.len() == 1;
-        flow = match flow {
-            Flow::Normal => call(shell, &argv).await,
-            flow => flow,
-        };
-        for (name, old) in saved {
-            match old {
-                Some(v) => shell.variables.insert(name, v),
-                None => shell.variables.remove(&name),
-            };
-        }
-        if keeps {
-            return flow; // `exec >file` is for the rest of the script
-        }
-    }
-    shell.p.set_fds(before);
     flow
 }
 
-async fn unavailable(shell: &mut Shell, what: &str) -> Flow {
-    shell.complain(&format!("{what}: not available in the lab")).await;
-    shell.status = 1;
-    Flow::Normal
-}
-
-/// The value in `export name=value` is not split: it is put in as if quoted.
-fn quoted_assignment(a: &Assignment, w: &Word) -> Word {
-    match (&a.name, &a.value) {
-        (AssignmentName::VariableName(name), AssignmentValue::Scalar(value)) => {
-            let op = if a.append { "+=" } else { "=" };
-            let plain = !value.value.contains(['$', '`', '"', '\'', '\\', '*', '?', '[', ' ', '~']);
-            let text = if plain {
-                format!("{name}{op}{}", value.value)
-            } else {
-                format!("{name}{op}\"{}\"", inner(&value.value))
-            };
-            Word::new(&text)
+async fn expanded(
+    shell: &mut Shell,
+    command: &SimpleCommand,
+    taken: &Taken<'_>,
+    argv: &[String],
+    arrays: &[&Assignment],
+    before: Option<BTreeMap<i32, Rc<crate::world::open::Open>>>,
+) -> Flow {
+    if !shell.traps.is_empty() {
+        let flow = trap::event(shell, "DEBUG").await;
+        if flow != Flow::Normal {
+            put_back(shell, before);
+            return flow;
         }
-        _ => w.clone(),
+    }
+    if let Err(e) = redirect::apply_all(shell, &taken.redirects).await {
+        put_back(shell, before);
+        shell.complain(&e).await;
+        shell.status = if shell.is_bash() { 1 } else { 2 };
+        if e.ends_with("unbound variable") {
+            return shell.fatal();
+        }
+        let special = argv.first().and_then(|n| builtin::find(n)).is_some_and(builtin::is_special);
+        return if special && !shell.is_bash() { Flow::Exit(2) } else { Flow::Normal };
+    }
+    if argv.is_empty() {
+        let flow = assign_all(shell, &taken.assignments).await;
+        put_back(shell, before);
+        return flow;
+    }
+    let mut saved = Vec::new();
+    for a in &taken.assignments {
+        // A readonly variable is told of, and the command runs all the same.
+        if let Err(e) = temporary(shell, a, &mut saved).await {
+            shell.complain(&e.text).await;
+            if !shell.is_bash() {
+                return Flow::Exit(2);
+            }
+        }
+    }
+    if shell.options.xtrace {
+        let shown: Vec<String> = argv.iter().map(|w| quote::word(w)).collect();
+        trace(shell, &shown.join(" ")).await;
+    }
+    let keeps = argv[0] == "exec" && !shell.functions.contains_key("exec") && argv.len() == 1;
+    let mut flow = call(shell, argv, || command.to_string()).await;
+    for a in arrays {
+        if shell.status != 0 {
+            break;
+        }
+        if let Err(e) = assign(shell, a).await {
+            flow = word::failed(shell, e).await;
+        }
+    }
+    for (name, old) in saved.into_iter().rev() {
+        match old {
+            Some(v) => shell.variables.insert(name, v),
+            None => shell.variables.remove(&name),
+        };
+    }
+    if keeps {
+        shell.kept_descriptors.clear();
+    } else {
+        put_back(shell, before);
+    }
+    flow
+}
+
+fn put_back(shell: &mut Shell, before: Option<BTreeMap<i32, Rc<crate::world::open::Open>>>) {
+    if let Some(before) = before {
+        shell.put_back(before);
     }
 }
 
-/// A word's text as it would stand between double quotes: its own quotes are kept by leaving them.
-fn inner(value: &str) -> String {
-    match value.strip_prefix('"').and_then(|v| v.strip_suffix('"')).filter(|v| !v.contains('"')) {
-        Some(plain) => plain.to_owned(),
-        None if value.contains(['"', '\'']) => format!("\"{value}\""),
-        None => value.to_owned(),
+/// The arguments of a command, and the arrays that it declares.
+async fn arguments<'a>(
+    shell: &mut Shell,
+    words: &[Argument<'a>],
+) -> Result<(Vec<String>, Vec<&'a Assignment>), word::Failure> {
+    let (mut argv, mut arrays) = (Vec::with_capacity(words.len()), Vec::new());
+    for w in words {
+        match w {
+            Argument::Word(w) => word::add_fields(shell, &w.value, &mut argv).await?,
+            Argument::Process(how, list) => argv.push(redirect::substitute(shell, how, list)),
+            Argument::Assignment(a) => match &a.value {
+                AssignmentValue::Scalar(value) => {
+                    let text = word::assigned(shell, &value.value).await?;
+                    argv.push(format!("{}{}{text}", a.name, if a.append { "+=" } else { "=" }));
+                }
+                AssignmentValue::Array(_) => {
+                    argv.push(a.name.to_string());
+                    arrays.push(*a);
+                }
+            },
+        }
     }
+    Ok((argv, arrays))
 }
 
-async fn trace(shell: &mut Shell, argv: &[String]) {
-    if shell.options.xtrace && !argv.is_empty() {
-        let plain =
-            |w: &String| !w.is_empty() && w.chars().all(|c| c.is_alphanumeric() || "-_./=:,+@%".contains(c));
-        let shown: Vec<String> = argv
-            .iter()
-            .map(|w| if plain(w) { w.clone() } else { format!("'{}'", w.replace('\'', "'\\''")) })
-            .collect();
-        shell.p.eprint(format!("+ {}\n", shown.join(" "))).await;
+/// A command whose name is an alias is read again, with what the alias stands for.
+async fn aliased(shell: &mut Shell, command: &SimpleCommand) -> Option<Flow> {
+    if shell.aliases.is_empty() || shell.options.shopt("expand_aliases") != Some(true) {
+        return None;
     }
+    let name = command.word_or_name.as_ref()?.value.clone();
+    let text = shell.aliases.remove(&name)?;
+    let whole = command.to_string();
+    let flow = match whole.find(&name) {
+        Some(at) => {
+            let whole = format!("{}{text}{}", &whole[..at], &whole[at + name.len()..]);
+            Box::pin(shell.text(&whole)).await
+        }
+        None => Flow::Normal,
+    };
+    // An alias is not looked for in what it stands for; it may have been changed meanwhile.
+    shell.aliases.entry(name).or_insert(text);
+    Some(flow)
+}
+
+/// Shows what `set -x` shows.
+pub async fn trace(shell: &Shell, text: &str) {
+    let ps4 = shell.get("PS4").unwrap_or_default();
+    let first: String = ps4.chars().take(1).collect();
+    let more = if shell.is_bash() { first.repeat(shell.trace_level.min(100)) } else { String::new() };
+    let text = if shell.is_bash() { text.to_owned() } else { text.replace('\'', "") };
+    shell.p.eprint(format!("{more}{ps4}{text}\n")).await;
 }
 
 async fn assign_all(shell: &mut Shell, assignments: &[&Assignment]) -> Flow {
-    let mut status = 0;
     for a in assignments {
         if let Err(e) = assign(shell, a).await {
-            shell.complain(&e).await;
-            shell.status = 1;
-            return Flow::Exit(1);
+            return word::failed(shell, e).await;
         }
-        status = shell.substituted.unwrap_or(0);
     }
-    shell.status = shell.substituted.unwrap_or(status);
+    shell.status = shell.substituted.unwrap_or(0);
     Flow::Normal
 }
 
-async fn assign(shell: &mut Shell, a: &Assignment) -> Result<(), String> {
+async fn assign(shell: &mut Shell, a: &Assignment) -> Result<(), word::Failure> {
     match (&a.name, &a.value) {
         (AssignmentName::VariableName(name), AssignmentValue::Scalar(w)) => {
-            let mut value = word::text(shell, &w.value).await.map_err(|e| e.text)?;
-            if a.append {
-                value = shell.get(name).unwrap_or_default() + &value;
-            }
-            shell.set(name, value)
+            let value = word::assigned(shell, &w.value).await?;
+            trace_assignment(shell, a, &value).await;
+            let value = appended(shell, name, None, a.append, value)?;
+            Ok(shell.set(name, value)?)
         }
         (AssignmentName::ArrayElementName(name, index), AssignmentValue::Scalar(w)) => {
-            let index = arith::evaluate(shell, index).await?;
-            let value = word::text(shell, &w.value).await.map_err(|e| e.text)?;
-            set_element(shell, name, index, value)
+            let index = word::arithmetic(shell, index).await?;
+            let value = word::assigned(shell, &w.value).await?;
+            trace_assignment(shell, a, &value).await;
+            let value = appended(shell, name, Some(&index), a.append, value)?;
+            Ok(arith::set_element(shell, name, &index, value)?)
         }
         (AssignmentName::VariableName(name), AssignmentValue::Array(items)) => {
-            let mut all = match shell.variables.get(name).map(|v| &v.value) {
-                Some(Value::Array(all)) if a.append => all.clone(),
-                _ => BTreeMap::new(),
-            };
-            let mut next = all.keys().next_back().map_or(0, |n| n + 1);
-            for (index, w) in items {
-                if let Some(index) = index {
-                    next = arith::evaluate(shell, &index.value).await?;
-                }
-                for value in word::fields(shell, std::slice::from_ref(w)).await.map_err(|e| e.text)? {
-                    all.insert(next, value);
-                    next += 1;
-                }
+            if shell.options.xtrace {
+                let items: Vec<String> = items.iter().map(|(_, w)| w.value.clone()).collect();
+                trace(shell, &format!("{name}=({})", items.join(" "))).await;
             }
-            let exported = shell.variables.get(name).is_some_and(|v| v.exported);
-            shell
-                .variables
-                .insert(name.clone(), Variable { value: Value::Array(all), exported, readonly: false });
-            Ok(())
+            let name = shell.meant(name);
+            if matches!(shell.variables.get(&name).map(|v| &v.value), Some(Value::Assoc(_))) {
+                return fill_assoc(shell, &name, a.append, items).await;
+            }
+            fill_array(shell, &name, a.append, items).await
         }
         (AssignmentName::ArrayElementName(name, _), AssignmentValue::Array(_)) => {
-            Err(format!("{name}: cannot assign list to array member"))
+            Err(format!("{name}: cannot assign list to array member").into())
         }
     }
 }
 
-/// Sets an element of an array variable, making it one if need be.
-///
-/// # Errors
-/// That the variable is readonly.
-pub fn set_element(shell: &mut Shell, name: &str, index: i64, value: String) -> Result<(), String> {
-    let empty = || Variable { value: Value::Array(BTreeMap::new()), exported: false, readonly: false };
-    let variable = shell.variables.entry(name.to_owned()).or_insert_with(empty);
-    if variable.readonly {
-        return Err(format!("{name}: readonly variable"));
+async fn trace_assignment(shell: &Shell, a: &Assignment, value: &str) {
+    if shell.options.xtrace {
+        let op = if a.append { "+=" } else { "=" };
+        let value = if value.is_empty() { String::new() } else { quote::word(value) };
+        trace(shell, &format!("{}{op}{value}", a.name)).await;
     }
-    if let Value::Text(text) = &variable.value {
-        variable.value = Value::Array([(0, text.clone())].into());
+}
+
+/// What `+=` makes of a value.
+fn appended(
+    shell: &mut Shell,
+    name: &str,
+    index: Option<&str>,
+    append: bool,
+    value: String,
+) -> Result<String, String> {
+    if !append {
+        return Ok(value);
     }
-    if let Value::Array(all) = &mut variable.value {
-        all.insert(index, value);
+    let before = match index {
+        Some(index) => arith::element(shell, name, index)?,
+        None => shell.get(name),
+    };
+    let before = before.unwrap_or_default();
+    if shell.variables.get(&shell.meant(name)).is_some_and(|v| v.integer) {
+        return Ok(format!("({before})+({value})"));
+    }
+    Ok(before + &value)
+}
+
+async fn fill_array(
+    shell: &mut Shell,
+    name: &str,
+    append: bool,
+    items: &[(Option<Word>, Word)],
+) -> Result<(), word::Failure> {
+    let mut all = match shell.variables.get(name).map(|v| &v.value) {
+        Some(Value::Array(all)) if append => all.clone(),
+        Some(Value::Text(text)) if append => [(0, text.clone())].into(),
+        _ => BTreeMap::new(),
+    };
+    let mut next = all.keys().next_back().map_or(0, |n| n + 1);
+    for (index, w) in items {
+        if let Some(index) = index {
+            next = arith::evaluate(shell, &index.value).await?;
+            let value = word::assigned(shell, &w.value).await?;
+            all.insert(next, shell.converted(name, value)?);
+            next += 1;
+            continue;
+        }
+        for value in word::fields(shell, std::slice::from_ref(w)).await? {
+            all.insert(next, shell.converted(name, value)?);
+            next += 1;
+        }
+    }
+    shell.changeable(name)?.value = Value::Array(all);
+    Ok(())
+}
+
+async fn fill_assoc(
+    shell: &mut Shell,
+    name: &str,
+    append: bool,
+    items: &[(Option<Word>, Word)],
+) -> Result<(), word::Failure> {
+    let mut all = match shell.variables.get(name).map(|v| &v.value) {
+        Some(Value::Assoc(all)) if append => all.clone(),
+        _ => Assoc::default(),
+    };
+    // Without brackets, keys and values stand in turn.
+    let mut key: Option<String> = None;
+    for (index, w) in items {
+        let value = word::assigned(shell, &w.value).await?;
+        match (index, key.take()) {
+            (Some(index), _) => {
+                let index = word::text(shell, &index.value).await?;
+                all.insert(index, shell.converted(name, value)?);
+            }
+            (None, Some(key)) => all.insert(key, value),
+            (None, None) => key = Some(value),
+        }
+    }
+    if let Some(key) = key {
+        all.insert(key, String::new());
+    }
+    shell.changeable(name)?.value = Value::Assoc(all);
+    Ok(())
+}
+
+/// An assignment in front of a command holds for it alone; notes what to put back.
+async fn temporary(
+    shell: &mut Shell,
+    a: &Assignment,
+    saved: &mut Vec<(String, Option<Variable>)>,
+) -> Result<(), word::Failure> {
+    let (AssignmentName::VariableName(name) | AssignmentName::ArrayElementName(name, _)) = &a.name;
+    let before = shell.variables.get(name).cloned();
+    assign(shell, a).await?;
+    saved.push((name.clone(), before));
+    if let Some(v) = shell.variables.get_mut(name) {
+        v.exported = true;
     }
     Ok(())
 }
 
-/// Assignments in front of a command hold for it alone; gives what to put back.
-async fn temporary(
-    shell: &mut Shell,
-    assignments: &[&Assignment],
-) -> Result<Vec<(String, Option<Variable>)>, String> {
-    let mut saved = Vec::new();
-    for a in assignments {
-        let (AssignmentName::VariableName(name) | AssignmentName::ArrayElementName(name, _)) = &a.name;
-        saved.push((name.clone(), shell.variables.get(name).cloned()));
-        assign(shell, a).await?;
-        if let Some(v) = shell.variables.get_mut(name) {
-            v.exported = true;
-        }
-    }
-    Ok(saved)
-}
-
-/// Calls a function, a builtin or a program.
-pub async fn call(shell: &mut Shell, argv: &[String]) -> Flow {
+/// Calls a function, a builtin or a program; `text` is the command as it was written.
+async fn call(shell: &mut Shell, argv: &[String], text: impl FnOnce() -> String) -> Flow {
     let name = argv[0].as_str();
-    if let Some(body) = shell.functions.get(name).cloned() {
-        return function(shell, argv, &body).await;
+    if let Some(f) = shell.functions.get(name).cloned() {
+        return function(shell, argv, &f).await;
     }
-    match builtin::find(name) {
-        Some(builtin) => builtin::run(shell, builtin, argv).await,
-        None => program(shell, argv).await,
+    match builtin::find(name).filter(|b| builtin::is_known(shell, name, *b)) {
+        Some(which) => {
+            shell.may_become = false;
+            builtin::run(shell, which, argv).await
+        }
+        None => program(shell, argv, text).await,
     }
 }
 
-async fn function(shell: &mut Shell, argv: &[String], body: &Rc<brush_parser::ast::FunctionBody>) -> Flow {
+async fn function(shell: &mut Shell, argv: &[String], f: &Function) -> Flow {
     if shell.depth >= DEEPEST {
-        shell.complain(&format!("{}: maximum function nesting level exceeded ({DEEPEST})", argv[0])).await;
+        let text = format!("{}: maximum function nesting level exceeded ({DEEPEST})", argv[0]);
+        shell.complain(&text).await;
         shell.status = 1;
-        return Flow::Normal;
+        return shell.discard();
     }
+    shell.may_become = false;
     let positional = std::mem::replace(&mut shell.positional, argv[1..].to_vec());
+    let source = std::mem::replace(&mut shell.source, f.source.clone());
+    let before = (shell.loops, shell.line_base, shell.line);
+    (shell.loops, shell.line_base) = (0, f.line_base);
     shell.depth += 1;
+    shell.calls.push(argv[0].as_str().into());
     shell.locals.push(Vec::new());
-    let flow = Box::pin(run::with_redirects(shell, &body.0, body.1.as_ref())).await;
+    let flow = Box::pin(run::with_redirects(shell, &f.body.0, f.body.1.as_ref())).await;
     for (name, old) in shell.locals.pop().unwrap_or_default().into_iter().rev() {
         match old {
             Some(v) => shell.variables.insert(name, v),
             None => shell.variables.remove(&name),
         };
     }
+    shell.calls.pop();
     shell.depth -= 1;
+    (shell.loops, shell.line_base, shell.line) = before;
+    shell.source = source;
     shell.positional = positional;
     match flow {
         Flow::Return(status) => {
             shell.status = status;
             Flow::Normal
         }
-        Flow::Exit(status) => Flow::Exit(status),
+        Flow::Exit(_) | Flow::Discard => flow,
         _ => Flow::Normal,
     }
 }
 
 /// Runs a program and waits for it.
-pub async fn program(shell: &mut Shell, argv: &[String]) -> Flow {
-    shell.status = match start(shell, argv).await {
-        Ok(child) => child.wait().await,
+pub async fn program(shell: &mut Shell, argv: &[String], text: impl FnOnce() -> String) -> Flow {
+    let may_become = std::mem::take(&mut shell.may_become) && shell.traps.is_empty();
+    let path = match find(shell, &argv[0]).await {
+        Ok(path) => path,
+        Err(status) => {
+            shell.status = status;
+            return Flow::Normal;
+        }
+    };
+    if may_become {
+        shell.status = become_program(shell, &path, argv).await;
+        return Flow::Normal;
+    }
+    shell.status = match start(shell, &path, argv).await {
+        Ok(child) => {
+            let status = child.wait().await;
+            run::tell_of_signal(shell, &child, text).await;
+            status
+        }
         Err(status) => status,
     };
     Flow::Normal
 }
 
-async fn start(shell: &mut Shell, argv: &[String]) -> Result<crate::world::exec::Child, i32> {
-    let name = argv[0].as_str();
-    if let Some(path) = shell.get("PATH") {
-        shell.p.set_var("PATH", Some(&path));
-    }
-    let path = match shell.p.find_program(name) {
-        Ok(path) => path,
-        Err(Errno::ENOENT) if !name.contains('/') => {
-            shell.complain(&format!("{name}: command not found")).await;
-            return Err(127);
-        }
-        Err(e) => {
-            shell.complain(&format!("{name}: {e}")).await;
-            return Err(if e == Errno::ENOENT { 127 } else { 126 });
-        }
-    };
-    if shell.p.stat(&path, true).is_ok_and(|s| s.is_dir()) {
-        shell.complain(&format!("{name}: Is a directory")).await;
-        return Err(126);
-    }
-    let mut begin = Start::new(argv);
-    begin.env = Some(shell.environment());
-    match shell.p.spawn(&path, begin) {
-        Ok(child) => Ok(child),
-        // A text that is no program and names no interpreter is a script of ours.
+/// The shell's process becomes a program, and ends with it.
+pub async fn become_program(shell: &mut Shell, path: &str, argv: &[String]) -> i32 {
+    shell.p.set_env(shell.environment(path));
+    let own: Vec<Rc<str>> = argv.iter().map(|a| a.as_str().into()).collect();
+    match shell.p.exec(path, &own).await {
+        Ok(status) => status,
         Err(Errno::ENOEXEC) => {
-            let mut again = Start::new(
-                ["/bin/bash", path.as_str()].into_iter().chain(argv[1..].iter().map(String::as_str)),
-            );
-            again.env = Some(shell.environment());
-            match shell.p.spawn("/bin/bash", again) {
-                Ok(child) => Ok(child),
-                Err(e) => {
-                    shell.complain(&format!("{name}: {e}")).await;
-                    Err(126)
-                }
+            let script = as_script(shell, path, argv);
+            match shell.p.exec(own_program(shell), &script).await {
+                Ok(status) => status,
+                Err(e) => refuse(shell, &argv[0], path, e).await,
             }
         }
-        Err(e) => {
-            shell.complain(&format!("{name}: {e}")).await;
-            Err(126)
+        Err(e) => refuse(shell, &argv[0], path, e).await,
+    }
+}
+
+/// A text that is no program and names no interpreter is a script of the shell's own.
+fn as_script(shell: &Shell, path: &str, argv: &[String]) -> Vec<Rc<str>> {
+    let own = [own_program(shell), path].map(Rc::from);
+    own.into_iter().chain(argv[1..].iter().map(|a| a.as_str().into())).collect()
+}
+
+fn own_program(shell: &Shell) -> &'static str {
+    if shell.is_bash() { "/bin/bash" } else { "/bin/sh" }
+}
+
+/// Finds a program, or says that there is none and gives the status.
+pub async fn find(shell: &mut Shell, name: &str) -> Result<String, i32> {
+    let path = shell.get("PATH");
+    if shell.p.var("PATH").as_deref() != path.as_deref() {
+        shell.p.set_var("PATH", path.as_deref());
+    }
+    let found = if name.is_empty() { Err(Errno::ENOENT) } else { shell.p.find_program(name) };
+    let shown = if name.chars().any(char::is_control) { quote::double(name) } else { name.to_owned() };
+    match found {
+        Ok(path) => {
+            if shell.p.stat(&path, true).is_ok_and(|s| s.is_dir()) {
+                shell.say(&format!("{shown}: Is a directory"), &format!("{shown}: Permission denied")).await;
+                return Err(126);
+            }
+            Ok(path)
         }
+        Err(Errno::ENOENT) if !name.contains('/') && path.as_deref().is_none_or(str::is_empty) => {
+            shell.say(&format!("{shown}: No such file or directory"), &format!("{shown}: not found")).await;
+            Err(127)
+        }
+        Err(Errno::ENOENT) if !name.contains('/') => {
+            shell.say(&format!("{shown}: command not found"), &format!("{shown}: not found")).await;
+            Err(127)
+        }
+        Err(e) => Err(refuse(shell, &shown, name, e).await),
+    }
+}
+
+/// Says why a program does not start; gives the status.
+async fn refuse(shell: &Shell, name: &str, path: &str, e: Errno) -> i32 {
+    let is_dir = shell.p.stat(path, true).is_ok_and(|s| s.is_dir());
+    let (bash, dash, status) = match e {
+        Errno::ENOENT if shell.p.exists(path) => {
+            (format!("{name}: cannot execute: required file not found"), format!("{name}: not found"), 127)
+        }
+        Errno::ENOENT => (format!("{name}: No such file or directory"), format!("{name}: not found"), 127),
+        Errno::EACCES if is_dir => {
+            (format!("{name}: Is a directory"), format!("{name}: Permission denied"), 126)
+        }
+        e => (format!("{name}: {e}"), format!("{name}: {e}"), 126),
+    };
+    shell.say(&bash, &dash).await;
+    status
+}
+
+async fn start(shell: &mut Shell, path: &str, argv: &[String]) -> Result<Child, i32> {
+    let mut begin = Start::new(argv);
+    begin.env = Some(shell.environment(path));
+    match shell.p.spawn(path, begin) {
+        Ok(child) => Ok(child),
+        Err(Errno::ENOEXEC) => {
+            let mut again = Start { argv: as_script(shell, path, argv), ..Start::default() };
+            again.env = Some(shell.environment(path));
+            match shell.p.spawn(own_program(shell), again) {
+                Ok(child) => Ok(child),
+                Err(e) => Err(refuse(shell, &argv[0], path, e).await),
+            }
+        }
+        Err(e) => Err(refuse(shell, &argv[0], path, e).await),
+    }
+}
+
+/// Runs a command by its name, past functions: a builtin or a program.
+pub async fn past_functions(shell: &mut Shell, argv: &[String]) -> Flow {
+    match argv.first().and_then(|n| builtin::find(n)).filter(|b| builtin::is_known(shell, &argv[0], *b)) {
+        Some(which) => builtin::run(shell, which, argv).await,
+        None if argv.is_empty() => Flow::Normal,
+        None => program(shell, argv, || argv.join(" ")).await,
     }
 }

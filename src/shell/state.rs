@@ -1,241 +1,328 @@
 //! The state of a shell: variables, functions, options, and where it is in its script.
 
-use super::run::Flow;
-use super::{parse, run};
-use crate::world::exec::Child;
-use crate::world::process::{Process, STDIN};
+use super::dialect::Dialect;
+use super::job::Job;
+use super::options::Options;
+use super::parse::{self, Trouble};
+use super::run::{self, Flow};
+use super::variable::{Letters, Value, Variable};
+use super::{arith, redirect};
+use crate::world::open::Open;
+use crate::world::process::{Environment, Process};
 use brush_parser::ast::FunctionBody;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// A variable's value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
-    /// A text.
-    Text(String),
-    /// Texts by number.
-    Array(BTreeMap<i64, String>),
+/// A function.
+#[derive(Clone)]
+pub struct Function {
+    /// What it does.
+    pub body: Rc<FunctionBody>,
+    /// Where it was defined, as errors in it say.
+    pub source: Rc<str>,
+    /// The line before the first of the text in which it was defined.
+    pub line_base: usize,
 }
 
-/// A variable.
-#[derive(Clone, Debug)]
-pub struct Variable {
-    /// What it holds.
-    pub value: Value,
-    /// Is it handed to programs?
-    pub exported: bool,
-    /// May it be changed no more?
-    pub readonly: bool,
-}
-
-/// What `set` turns on and off.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
-    /// `-e`: end at the first failure.
-    pub errexit: bool,
-    /// `-u`: an unset variable is an error.
-    pub nounset: bool,
-    /// `-x`: show commands.
-    pub xtrace: bool,
-    /// `-f`: no file name patterns.
-    pub noglob: bool,
-    /// `-C`: `>` does not overwrite.
-    pub noclobber: bool,
-    /// `-o pipefail`
-    pub pipefail: bool,
-}
+/// What a function has hidden of a variable, to be put back.
+pub type Hidden = (String, Option<Variable>);
 
 /// A shell.
 #[derive(Clone)]
 pub struct Shell {
     /// Its process.
     pub p: Process,
+    /// bash or dash.
+    pub dialect: Dialect,
     pub variables: BTreeMap<String, Variable>,
-    pub functions: BTreeMap<String, Rc<FunctionBody>>,
+    pub functions: BTreeMap<String, Function>,
+    pub aliases: BTreeMap<String, String>,
+    /// Builtins that `enable -n` has turned off.
+    pub disabled: Vec<String>,
     pub options: Options,
     /// `$0`
     pub name: String,
+    /// What errors name: `$0`, a sourced file, or where a function was defined.
+    pub source: Rc<str>,
+    /// What errors in a function will name that is defined now.
+    pub defines_in: Rc<str>,
+    /// What syntax errors say behind the name: `-c`, `eval`, or nothing.
+    pub note: &'static str,
+    /// `$$`: the number of the shell that subshells came from.
+    pub pid: u32,
     /// `$1` and on.
     pub positional: Vec<String>,
     /// `$?`
     pub status: i32,
+    /// The statuses of the last pipeline's commands.
+    pub statuses: Vec<i32>,
     /// `$!`
     pub last_background: Option<u32>,
-    pub jobs: Vec<Child>,
+    /// `$_`
+    pub last_word: String,
+    pub jobs: Vec<Job>,
     /// The line that runs.
     pub line: usize,
-    /// How many functions and files are running in one another.
+    /// The line before the first of the text that runs.
+    pub line_base: usize,
+    /// How many texts, functions and substitutions are running in one another.
     pub depth: usize,
+    /// How many loops of this function are running.
+    pub loops: usize,
+    /// How many files are being sourced.
+    pub sourcing: usize,
+    /// Names of the functions that run, the innermost last.
+    pub calls: Vec<Rc<str>>,
+    /// How many subshells it lies in.
+    pub level: usize,
+    /// Did the text come with `-c`, and is this no subshell of it? Then some errors end with 127.
+    pub from_text: bool,
     /// Variables that functions have hidden, innermost last.
-    pub locals: Vec<Vec<(String, Option<Variable>)>>,
-    /// `trap` commands by signal name.
+    pub locals: Vec<Vec<Hidden>>,
+    /// `trap` commands by signal name; an empty one means that the signal is ignored.
     pub traps: BTreeMap<String, String>,
+    /// Is a `trap` command running? Then ERR and DEBUG are quiet.
+    pub trapping: bool,
     /// Is this the test of an `if`, or left of `&&`? Then `-e` does not count.
     pub tested: usize,
     /// The status of the last command substitution of a command without a name.
     pub substituted: Option<i32>,
+    /// Where `getopts` is within an argument, and for which OPTIND.
+    pub option_place: (usize, usize),
+    /// `pushd`'s stack, without the working directory.
+    pub directories: Vec<String>,
+    /// Names in `{name}>file`, by number.
+    pub descriptor_names: Vec<String>,
+    /// Descriptors that `{name}>file` has opened or closed for good.
+    pub kept_descriptors: Vec<i32>,
+    /// May the process become the next program, since nothing comes behind it?
+    pub may_become: bool,
+    /// How many `eval` and sourced files are running: a text in them that cannot be read is no more
+    /// than a failure.
+    pub evaluating: usize,
+    /// How many more `+` stand in front of what `set -x` shows.
+    pub trace_level: usize,
     /// Steps run, so that a loop without end lets the world go on.
     pub steps: u64,
 }
 
+/// The deepest that texts, functions and substitutions may run in one another. The real shell goes
+/// on until its stack gives way.
+pub const DEEPEST: usize = 100;
+
 impl Shell {
     /// A shell of a process that has just begun.
-    pub fn new(p: Process) -> Shell {
-        let mut variables = BTreeMap::new();
-        for (name, value) in p.env().iter() {
-            let value = Value::Text(value.to_string());
-            variables.insert(name.to_string(), Variable { value, exported: true, readonly: false });
-        }
+    pub fn new(p: Process, dialect: Dialect) -> Shell {
+        let name = p.argv().first().map_or_else(|| "bash".to_owned(), |a| a.to_string());
         let mut shell = Shell {
-            name: p.argv().first().map_or_else(|| "bash".to_owned(), |a| a.to_string()),
-            p,
-            variables,
+            dialect,
+            variables: BTreeMap::new(),
             functions: BTreeMap::new(),
+            aliases: BTreeMap::new(),
+            disabled: Vec::new(),
             options: Options::default(),
+            source: name.as_str().into(),
+            defines_in: "environment".into(),
+            note: "",
+            pid: p.pid(),
             positional: Vec::new(),
             status: 0,
+            statuses: vec![0],
             last_background: None,
+            last_word: name.clone(),
+            name,
             jobs: Vec::new(),
             line: 1,
+            line_base: 0,
             depth: 0,
+            loops: 0,
+            sourcing: 0,
+            calls: Vec::new(),
+            level: 0,
+            from_text: false,
             locals: Vec::new(),
             traps: BTreeMap::new(),
+            trapping: false,
             tested: 0,
             substituted: None,
+            option_place: (1, 1),
+            directories: Vec::new(),
+            descriptor_names: Vec::new(),
+            kept_descriptors: Vec::new(),
+            may_become: false,
+            evaluating: 0,
+            trace_level: 0,
             steps: 0,
+            p,
         };
-        let pwd = shell.p.cwd_path();
-        shell
-            .variables
-            .insert("PWD".into(), Variable { value: Value::Text(pwd), exported: true, readonly: false });
-        let defaults = [("IFS", " \t\n"), ("OPTIND", "1"), ("PS4", "+ ")];
-        for (name, value) in defaults {
-            shell.set_unchecked(name, value);
-        }
+        shell.begin();
         shell
     }
 
-    /// Does what the command line says; gives the exit status.
-    pub async fn start(&mut self) -> i32 {
-        let args = self.p.args();
-        let mut args = args.iter().map(|a| a.to_string()).peekable();
-        let mut text = None;
-        while let Some(arg) = args.peek().cloned() {
-            let Some(letters) = arg.strip_prefix('-').filter(|l| !l.is_empty()) else { break };
-            args.next();
-            if letters == "-" {
-                break;
-            }
-            if letters.starts_with('-') {
-                continue; // --login, --norc, --posix: nothing here differs by them
-            }
-            if letters.contains('c') {
-                text = args.next();
-            }
-            for letter in letters.chars() {
-                self.option(letter, true);
-            }
-            if letters == "o" {
-                args.next();
-            }
+    /// The variables that a shell starts with.
+    fn begin(&mut self) {
+        for (name, value) in self.p.env().iter() {
+            let value = Value::Text(value.to_string());
+            self.variables.insert(name.to_string(), Variable { exported: true, ..Variable::new(value) });
         }
-        let text = match text {
-            Some(text) => {
-                if let Some(name) = args.next() {
-                    self.name = name;
-                }
-                text
-            }
-            None => match args.next() {
-                Some(file) => match self.script(&file).await {
-                    Ok(text) => text,
-                    Err(status) => return status,
-                },
-                None => {
-                    let mut all = Vec::new();
-                    loop {
-                        let more = self.p.read_stdin(65536).await;
-                        if more.is_empty() {
-                            break;
-                        }
-                        all.extend_from_slice(&more);
-                    }
-                    String::from_utf8_lossy(&all).into_owned()
-                }
-            },
-        };
-        self.positional = args.collect();
-        let flow = self.text(&text).await;
-        let status = match flow {
-            Flow::Exit(status) | Flow::Return(status) => status,
-            _ => self.status,
-        };
-        self.status = status;
-        self.run_trap("EXIT").await;
-        status & 255
+        // PWD is believed where it names the working directory, by whatever links.
+        let pwd = self.get("PWD").filter(|path| {
+            path.starts_with('/') && self.p.stat(path, true).is_ok_and(|s| s.ino == self.p.cwd())
+        });
+        let pwd = pwd.unwrap_or_else(|| self.p.cwd_path());
+        self.set_unchecked("PWD", pwd);
+        self.export("PWD");
+        self.set_unchecked("IFS", " \t\n");
+        self.set_unchecked("OPTIND", "1");
+        self.set_unchecked("PS4", "+ ");
+        if self.dialect == Dialect::Dash {
+            return;
+        }
+        if self.get("PATH").is_none() {
+            self.set_unchecked("PATH", "/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin:.");
+        }
+        let level = self.get("SHLVL").and_then(|n| n.parse::<i64>().ok()).unwrap_or(0);
+        self.set_unchecked("SHLVL", (level + 1).clamp(0, 999).to_string());
+        self.export("SHLVL");
+        for (name, value) in [
+            ("BASH", "/bin/bash"),
+            ("BASH_VERSION", "5.2.15(1)-release"),
+            ("HOSTTYPE", "x86_64"),
+            ("MACHTYPE", "x86_64-pc-linux-gnu"),
+            ("OSTYPE", "linux-gnu"),
+        ] {
+            self.set_unchecked(name, value);
+        }
+        let host = self.p.host().name().to_string();
+        self.set_unchecked("HOSTNAME", host);
+        let version = ["5", "2", "15", "1", "release", "x86_64-pc-linux-gnu"].into_iter().enumerate();
+        let version = version.map(|(n, t)| (n as i64, t.to_owned())).collect();
+        self.variables.insert("BASH_VERSINFO".to_owned(), Variable::new(Value::Array(version)));
     }
 
-    async fn script(&mut self, file: &str) -> Result<String, i32> {
-        match self.p.read_text(file) {
-            Ok(text) => {
-                self.name = file.to_owned();
-                Ok(text)
-            }
-            Err(e) => {
-                let status = if e == crate::world::errno::Errno::ENOENT { 127 } else { 126 };
-                self.p.eprint(format!("{}: {file}: {e}\n", self.name)).await;
-                Err(status)
-            }
+    fn export(&mut self, name: &str) {
+        if let Some(v) = self.variables.get_mut(name) {
+            v.exported = true;
         }
+    }
+
+    /// A copy for a subshell, which the child process `p` runs.
+    pub fn subshell(&self, p: Process) -> Shell {
+        let mut inner = self.clone();
+        inner.p = p;
+        inner.level += 1;
+        inner.from_text = false;
+        inner.jobs.clear();
+        inner.evaluating = 0;
+        inner.may_become = false;
+        inner.tested = 0;
+        // What is ignored stays ignored.
+        inner.traps.retain(|_, command| command.is_empty());
+        inner
     }
 
     /// Runs a text as a script.
     pub async fn text(&mut self, text: &str) -> Flow {
-        match parse::program(text) {
-            Ok(program) => run::program(self, &program).await,
-            Err(e) => {
-                self.complain(&e).await;
-                self.status = 2;
-                Flow::Exit(2)
+        if self.depth >= DEEPEST {
+            let text = format!("texts run in one another more than {DEEPEST} deep");
+            self.complain(&text).await;
+            self.status = 1;
+            return Flow::Exit(1);
+        }
+        let extended = self.options.shopt("extglob") == Some(true);
+        // Bash reads line by line, so an option counts from the next line on; here, from the start.
+        let extended = extended || (self.is_bash() && text.contains("shopt -s extglob"));
+        let named = redirect::named(text, &mut self.descriptor_names);
+        let script = parse::script(named.as_deref().unwrap_or(text), extended);
+        if self.options.verbose {
+            self.p.eprint(format!("{}\n", text.trim_end_matches('\n'))).await;
+        }
+        if let Some((line, word)) = &script.unended {
+            let last = self.line_base + text.trim_end_matches('\n').split('\n').count();
+            let text = format!(
+                "{}: line {last}: warning: here-document at line {line} delimited by end-of-file (wanted `{word}')\n",
+                self.source
+            );
+            self.p.eprint(text).await;
+        }
+        self.depth += 1;
+        let flow = run::program(self, &script.program).await;
+        self.depth -= 1;
+        match script.trouble {
+            Some(trouble) if matches!(flow, Flow::Normal | Flow::Discard) => self.refuse(&trouble).await,
+            _ => flow,
+        }
+    }
+
+    /// Says what is wrong with a text.
+    async fn refuse(&mut self, trouble: &Trouble) -> Flow {
+        self.status = 2;
+        let said = match self.dialect {
+            Dialect::Bash => {
+                let note = if self.note.is_empty() { String::new() } else { format!("{}: ", self.note) };
+                let lines = trouble.bash();
+                lines.iter().map(|line| format!("{}: {note}{line}\n", self.source)).collect::<String>()
             }
-        }
+            Dialect::Dash => format!("{}: {}\n", self.name, trouble.dash()),
+        };
+        self.p.eprint(said).await;
+        if self.evaluating > 0 && self.is_bash() { Flow::Normal } else { Flow::Exit(2) }
     }
 
-    /// Runs what `trap` has set for a signal or for EXIT.
-    pub async fn run_trap(&mut self, name: &str) {
-        if let Some(text) = self.traps.remove(name) {
-            let status = self.status;
-            Box::pin(self.text(&text)).await;
-            self.status = status;
-        }
-    }
-
-    /// Turns an option on or off; false where there is none of this letter.
-    pub fn option(&mut self, letter: char, on: bool) -> bool {
-        match letter {
-            'e' => self.options.errexit = on,
-            'u' => self.options.nounset = on,
-            'x' => self.options.xtrace = on,
-            'f' => self.options.noglob = on,
-            'C' => self.options.noclobber = on,
-            'a' | 'b' | 'c' | 'h' | 'i' | 'l' | 'm' | 'n' | 's' | 'v' | 'o' | 'B' | 'E' | 'H' | 'P' | 'T' => {
-            }
-            _ => return false,
-        }
-        true
-    }
-
-    /// A message as the shell says it: name, line, text.
+    /// A message as bash says it: name, line, text.
     pub async fn complain(&self, text: &str) {
-        self.p.eprint(format!("{}: line {}: {text}\n", self.name, self.line)).await;
+        let said = match self.dialect {
+            Dialect::Bash => format!("{}: line {}: {text}\n", self.source, self.line.max(1)),
+            Dialect::Dash => format!("{}: {}: {text}\n", self.name, self.line.max(1)),
+        };
+        self.p.eprint(said).await;
+    }
+
+    /// A message in the words of the one or the other shell.
+    pub async fn say(&self, bash: &str, dash: &str) {
+        self.complain(if self.dialect == Dialect::Bash { bash } else { dash }).await;
+    }
+
+    /// Is it bash?
+    pub fn is_bash(&self) -> bool {
+        self.dialect == Dialect::Bash
+    }
+
+    /// What happens after an error that ends a script that came with `-c` and no other.
+    pub fn fatal(&self) -> Flow {
+        match self.dialect {
+            Dialect::Dash => Flow::Exit(2),
+            Dialect::Bash => Flow::Exit(if self.from_text { 127 } else { 1 }),
+        }
+    }
+
+    /// What happens after an error that ends the line: bash goes on with the next, dash ends.
+    pub fn discard(&self) -> Flow {
+        if self.is_bash() { Flow::Discard } else { Flow::Exit(2) }
+    }
+
+    /// The variable that a name means: itself, or what a reference points at.
+    pub fn meant(&self, name: &str) -> String {
+        let mut name = name.to_owned();
+        for _ in 0..8 {
+            match self.variables.get(&name) {
+                Some(v) if v.reference => match v.text() {
+                    Some(target) if !target.is_empty() => name = target.clone(),
+                    _ => break,
+                },
+                _ => break,
+            }
+        }
+        name
     }
 
     /// A variable's text; of an array, the first.
     pub fn get(&self, name: &str) -> Option<String> {
-        match &self.variables.get(name)?.value {
-            Value::Text(text) => Some(text.clone()),
-            Value::Array(all) => all.get(&0).cloned(),
+        let variable = self.variables.get(name)?;
+        if variable.reference {
+            return self.variables.get(&self.meant(name))?.text().cloned();
         }
+        variable.text().cloned()
     }
 
     /// Sets a variable.
@@ -243,38 +330,79 @@ impl Shell {
     /// # Errors
     /// That it is readonly, in the shell's words.
     pub fn set(&mut self, name: &str, value: impl Into<String>) -> Result<(), String> {
-        if self.variables.get(name).is_some_and(|v| v.readonly) {
-            return Err(format!("{name}: readonly variable"));
+        let name = self.meant(name);
+        let value = self.converted(&name, value.into())?;
+        if name == "OPTIND" {
+            self.option_place = (1, 1);
         }
-        self.set_unchecked(name, value);
+        let export = self.options.allexport;
+        let variable = self.changeable(&name)?;
+        variable.set_text(value);
+        variable.exported |= export;
         Ok(())
     }
 
-    pub(super) fn set_unchecked(&mut self, name: &str, value: impl Into<String>) {
-        match self.variables.get_mut(name) {
-            Some(v) => match &mut v.value {
-                Value::Array(all) => {
-                    all.insert(0, value.into());
-                }
-                Value::Text(text) => *text = value.into(),
-            },
-            None => {
-                let value = Value::Text(value.into());
-                self.variables.insert(name.to_owned(), Variable { value, exported: false, readonly: false });
-            }
+    /// What is assigned to a variable, after what its attributes do to it.
+    ///
+    /// # Errors
+    /// What is wrong with an expression.
+    pub fn converted(&mut self, name: &str, value: String) -> Result<String, String> {
+        let Some(variable) = self.variables.get(name) else { return Ok(value) };
+        match variable.letters {
+            Some(Letters::Upper) => return Ok(value.to_uppercase()),
+            Some(Letters::Lower) => return Ok(value.to_lowercase()),
+            None => {}
         }
+        if variable.integer { arith::number(self, &value).map(|n| n.to_string()) } else { Ok(value) }
     }
 
-    /// The environment of programs.
-    pub fn environment(&self) -> crate::world::process::Environment {
-        self.variables
+    /// A variable to be changed, made if need be.
+    ///
+    /// # Errors
+    /// That it is readonly.
+    pub fn changeable(&mut self, name: &str) -> Result<&mut Variable, String> {
+        let dialect = self.dialect;
+        let variable = self.variables.entry(name.to_owned()).or_default();
+        if variable.readonly {
+            return Err(match dialect {
+                Dialect::Bash => format!("{name}: readonly variable"),
+                Dialect::Dash => format!("{name}: is read only"),
+            });
+        }
+        Ok(variable)
+    }
+
+    /// Sets a variable of the shell's own.
+    pub fn set_unchecked(&mut self, name: &str, value: impl Into<String>) {
+        self.variables.entry(name.to_owned()).or_default().set_text(value.into());
+    }
+
+    /// The environment of a program; `path` is what it is run from.
+    pub fn environment(&self, path: &str) -> Environment {
+        let mut env: Environment = self
+            .variables
             .iter()
             .filter(|(_, v)| v.exported)
             .filter_map(|(name, v)| match &v.value {
                 Value::Text(text) => Some((name.as_str().into(), text.as_str().into())),
-                Value::Array(_) => None,
+                _ => None,
             })
-            .collect()
+            .collect();
+        if self.is_bash() {
+            env.insert("_".into(), path.into());
+        }
+        env
+    }
+
+    /// Puts the descriptors back that were open before a redirection.
+    pub fn put_back(&mut self, mut before: BTreeMap<i32, Rc<Open>>) {
+        for n in std::mem::take(&mut self.kept_descriptors) {
+            match self.p.fd(n) {
+                Ok(open) => before.insert(n, open),
+                Err(_) => before.remove(&n),
+            };
+        }
+        drop(self.p.set_fds(before));
     }
 
     /// Lets the world go on now and then: a loop without end must not stop time.
@@ -282,26 +410,6 @@ impl Shell {
         self.steps += 1;
         if self.steps.is_multiple_of(500) {
             self.p.sleep(std::time::Duration::from_micros(100)).await;
-        }
-    }
-
-    /// What stands on standard input, up to a line end.
-    pub async fn read_line(&self) -> (Vec<u8>, bool) {
-        let Ok(open) = self.p.fd(STDIN) else { return (Vec::new(), false) };
-        let mut line = Vec::new();
-        loop {
-            match open.read(4096).await {
-                Ok(mut got) if !got.is_empty() => match memchr::memchr(b'\n', &got) {
-                    Some(at) => {
-                        let rest = got.split_off(at + 1);
-                        open.unread(rest);
-                        line.extend_from_slice(&got[..at]);
-                        return (line, true);
-                    }
-                    None => line.extend_from_slice(&got),
-                },
-                _ => return (line, false),
-            }
         }
     }
 }

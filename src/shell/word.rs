@@ -2,11 +2,11 @@
 //! and the removal of quotes (bash(1), "EXPANSION").
 
 use super::run::{self, Flow};
-use super::state::{Shell, Value};
-use super::{arith, parameter, parse, pattern};
+use super::state::{DEEPEST, Shell};
+use super::{arith, braces, parameter, parse, pattern, redirect, split};
 use brush_parser::ast::Word;
 use brush_parser::word::{
-    self, BraceExpressionMember, BraceExpressionOrText, TildeExpr, WordPiece, WordPieceWithSource,
+    self, Parameter, ParameterExpr, SpecialParameter, TildeExpr, WordPiece, WordPieceWithSource,
 };
 use std::future::Future;
 use std::pin::Pin;
@@ -25,107 +25,210 @@ pub enum Part {
     End,
 }
 
-/// Why a word cannot be expanded, in the shell's words; whether the shell ends by it.
+/// In what quotes a piece of a word stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quotes {
+    /// In none.
+    None,
+    /// In double quotes.
+    Double,
+    /// In a here-document, where double quotes mean themselves.
+    Document,
+}
+
+/// Why a word cannot be expanded, in the shell's words.
 #[derive(Debug)]
 pub struct Failure {
     /// What it says.
     pub text: String,
-    /// Does a shell that runs a script end?
+    /// Does a script end by it, and not only the line?
     pub fatal: bool,
 }
 
 impl From<String> for Failure {
     fn from(text: String) -> Failure {
-        Failure { text, fatal: false }
+        let fatal = text.ends_with("unbound variable");
+        Failure { text, fatal }
     }
 }
 
-/// Says why a word could not be expanded.
+/// Says why a word could not be expanded; what comes of it.
 pub async fn failed(shell: &mut Shell, failure: Failure) -> Flow {
     shell.complain(&failure.text).await;
     shell.status = 1;
-    if failure.fatal {
-        Flow::Exit(if failure.text.contains("unbound") { 127 } else { 1 })
-    } else {
-        Flow::Normal
-    }
+    if failure.fatal { shell.fatal() } else { shell.discard() }
 }
 
-/// What a word comes to as fields.
+type Expanding<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + 'a>>;
+
+/// What words come to as fields.
 pub async fn fields(shell: &mut Shell, words: &[Word]) -> Result<Vec<String>, Failure> {
     let mut out = Vec::new();
     for w in words {
-        for text in braces(&w.value) {
-            let parts = expand(shell, &text).await?;
-            out.extend(split(shell, parts));
-        }
+        add_fields(shell, &w.value, &mut out).await?;
     }
     Ok(out)
 }
 
+/// Adds the fields that a word comes to.
+pub async fn add_fields(shell: &mut Shell, value: &str, out: &mut Vec<String>) -> Result<(), Failure> {
+    if is_plain(value) && !pattern::is_pattern(value) && !value.contains('{') {
+        out.push(value.to_owned());
+        return Ok(());
+    }
+    let all = if shell.is_bash() { braces::expand(value) } else { vec![value.to_owned()] };
+    for text in all {
+        let parts = expand(shell, &text).await?;
+        out.extend(split::fields(shell, parts));
+    }
+    Ok(())
+}
+
+/// Does a word mean itself, file names aside?
+fn is_plain(value: &str) -> bool {
+    !value.is_empty() && !value.bytes().any(|b| matches!(b, b'$' | b'`' | b'\\' | b'"' | b'\'' | b'~'))
+}
+
 /// What a word comes to as one text: no splitting, no file names.
 pub async fn text(shell: &mut Shell, value: &str) -> Result<String, Failure> {
+    if is_plain(value) {
+        return Ok(value.to_owned());
+    }
     let parts = expand(shell, value).await?;
-    Ok(join(shell, parts, |text, _| text))
+    Ok(join(parts, |text, _| text))
+}
+
+/// What stands behind the `=` of an assignment: as [`text`], and `~` means a home behind `:` too.
+pub async fn assigned(shell: &mut Shell, value: &str) -> Result<String, Failure> {
+    if is_plain(value) || value.is_empty() {
+        return Ok(value.to_owned());
+    }
+    let mut options = parse::options(false);
+    options.tilde_expansion_after_colon = true;
+    let parts = expand_with(shell, value, &options).await?;
+    Ok(join(parts, |text, _| text))
+}
+
+/// An arithmetic expression with what is in it expanded.
+pub async fn arithmetic(shell: &mut Shell, value: &str) -> Result<String, Failure> {
+    if !value.bytes().any(|b| matches!(b, b'$' | b'`' | b'\\' | b'"' | b'\'')) {
+        return Ok(value.to_owned());
+    }
+    let parts = expand(shell, value).await?;
+    Ok(join(parts, |text, _| text))
 }
 
 /// What a word comes to as a pattern: what was quoted means itself.
 pub async fn as_pattern(shell: &mut Shell, value: &str) -> Result<String, Failure> {
     let parts = expand(shell, value).await?;
-    Ok(join(shell, parts, |text, quoted| if quoted { pattern::quote(&text) } else { text }))
+    Ok(join(parts, |text, quoted| if quoted { pattern::quote(&text) } else { text }))
+}
+
+/// What a word comes to as a regular expression: what was quoted means itself.
+pub async fn as_regex(shell: &mut Shell, value: &str) -> Result<String, Failure> {
+    let parts = expand(shell, value).await?;
+    Ok(join(parts, |text, quoted| if quoted { regex::escape(&text) } else { text }))
 }
 
 /// The content of a here-document.
 pub async fn document(shell: &mut Shell, value: &str) -> Result<String, Failure> {
-    parse::check(value)?;
-    let pieces = word::parse_heredoc(value, &parse::options()).map_err(|e| e.to_string())?;
+    if !value.bytes().any(|b| matches!(b, b'$' | b'`' | b'\\')) {
+        return Ok(value.to_owned());
+    }
     let mut parts = Vec::new();
-    expand_pieces(shell, &pieces, true, &mut parts).await?;
-    Ok(join(shell, parts, |text, _| text))
+    document_parts(shell, value, Quotes::Document, &mut parts).await?;
+    Ok(join(parts, |text, _| text))
 }
 
-fn join(shell: &Shell, parts: Vec<Part>, f: impl Fn(String, bool) -> String) -> String {
+async fn document_parts(
+    shell: &mut Shell,
+    value: &str,
+    quotes: Quotes,
+    out: &mut Vec<Part>,
+) -> Result<(), Failure> {
+    parse::check(value)?;
+    let pieces = word::parse_heredoc(value, &parse::options(false)).map_err(|_| bad(value))?;
+    expand_pieces(shell, &pieces, quotes, out).await
+}
+
+/// The word in `"${x:-word}"`, where single quotes mean themselves.
+pub async fn in_quotes(shell: &mut Shell, value: &str, out: &mut Vec<Part>) -> Result<(), Failure> {
+    let (mut text, mut depth) = (String::new(), 0usize);
+    let mut chars = value.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' if chars.peek() == Some(&'}') => {}
+            '\\' => {
+                text.push(c);
+                text.extend(chars.next());
+            }
+            '"' if depth == 0 => {}
+            c => {
+                match c {
+                    '(' => depth += 1,
+                    ')' => depth = depth.saturating_sub(1),
+                    _ => {}
+                }
+                text.push(c);
+            }
+        }
+    }
+    Box::pin(document_parts(shell, &text, Quotes::Double, out)).await
+}
+
+fn join(parts: Vec<Part>, f: impl Fn(String, bool) -> String) -> String {
     let mut out = String::new();
     for part in parts {
         match part {
             Part::Text { text, quoted } => out.push_str(&f(text, quoted)),
             Part::Split(text) => out.push_str(&f(text, false)),
-            Part::End => out.push_str(&first_separator(shell)),
+            Part::End => out.push(' '),
         }
     }
     out
 }
 
-/// The first character of IFS, which joins the elements of `$*`.
-pub fn first_separator(shell: &Shell) -> String {
-    match shell.get("IFS") {
-        Some(ifs) => ifs.chars().next().map(String::from).unwrap_or_default(),
-        None => " ".to_owned(),
-    }
+fn bad(value: &str) -> Failure {
+    Failure { text: format!("{value}: bad substitution"), fatal: false }
 }
 
 /// Expands a word, without splitting it.
-pub fn expand<'a>(
-    shell: &'a mut Shell,
-    value: &'a str,
-) -> Pin<Box<dyn Future<Output = Result<Vec<Part>, Failure>> + 'a>> {
+pub fn expand<'a>(shell: &'a mut Shell, value: &'a str) -> Expanding<'a, Vec<Part>> {
     Box::pin(async move {
-        parse::check(value)?;
-        let pieces = word::parse(value, &parse::options())
-            .map_err(|_| Failure { text: format!("{value}: bad substitution"), fatal: true })?;
-        let mut parts = Vec::new();
-        expand_pieces(shell, &pieces, false, &mut parts).await?;
-        Ok(parts)
+        // A word that looks like an assignment has a home behind its `=`.
+        if let Some((name, rest)) = value.split_once('=')
+            && rest.starts_with('~')
+            && shell.is_bash()
+            && super::variable::is_name(name)
+        {
+            let mut parts = vec![Part::Text { text: format!("{name}="), quoted: false }];
+            parts.extend(expand_with(shell, rest, &parse::options(false)).await?);
+            return Ok(parts);
+        }
+        expand_with(shell, value, &parse::options(false)).await
     })
+}
+
+async fn expand_with(
+    shell: &mut Shell,
+    value: &str,
+    options: &brush_parser::ParserOptions,
+) -> Result<Vec<Part>, Failure> {
+    parse::check(value)?;
+    let pieces = word::parse(value, options).map_err(|_| bad(value))?;
+    let mut parts = Vec::new();
+    expand_pieces(shell, &pieces, Quotes::None, &mut parts).await?;
+    Ok(parts)
 }
 
 fn expand_pieces<'a>(
     shell: &'a mut Shell,
     pieces: &'a [WordPieceWithSource],
-    quoted: bool,
+    quotes: Quotes,
     out: &'a mut Vec<Part>,
-) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + 'a>> {
+) -> Expanding<'a, ()> {
     Box::pin(async move {
+        let quoted = quotes != Quotes::None;
         for piece in pieces {
             let literal = |text: String, quoted: bool| Part::Text { text, quoted };
             let outcome =
@@ -133,35 +236,29 @@ fn expand_pieces<'a>(
             match &piece.piece {
                 WordPiece::Text(text) => out.push(literal(text.clone(), quoted)),
                 WordPiece::SingleQuotedText(text) => out.push(literal(text.clone(), true)),
-                WordPiece::AnsiCQuotedText(text) => out.push(literal(ansi_c(text), true)),
-                WordPiece::EscapeSequence(text) => {
-                    let rest = text.strip_prefix('\\').unwrap_or(text);
-                    let kept = quoted && !rest.starts_with(['$', '`', '"', '\\', '\n']);
-                    let text = if rest == "\n" {
-                        String::new()
-                    } else if kept {
-                        text.clone()
-                    } else {
-                        rest.to_owned()
-                    };
-                    out.push(literal(text, true));
-                }
+                WordPiece::AnsiCQuotedText(text) if shell.is_bash() => out.push(literal(ansi_c(text), true)),
+                WordPiece::AnsiCQuotedText(text) => out.push(literal(format!("${text}"), true)),
+                WordPiece::EscapeSequence(text) => out.push(literal(escaped(text, quotes), true)),
                 WordPiece::DoubleQuotedSequence(inner) | WordPiece::GettextDoubleQuotedSequence(inner) => {
                     let before = out.len();
-                    expand_pieces(shell, inner, true, out).await?;
-                    let only_list = inner.len() == 1 && out.len() == before && is_list(&inner[0].piece);
-                    if !only_list {
+                    expand_pieces(shell, inner, Quotes::Double, out).await?;
+                    // `"$@"` makes no word where there is nothing in it; other quotes do.
+                    if !(out.len() == before && inner.len() == 1 && is_list(&inner[0].piece)) {
                         out.push(literal(String::new(), true));
                     }
                 }
                 WordPiece::TildeExpansion(tilde) => out.push(literal(home(shell, tilde), true)),
-                WordPiece::ParameterExpansion(expr) => parameter::expand(shell, expr, quoted, out).await?,
+                WordPiece::ParameterExpansion(expr) => {
+                    if let Err(failure) = parameter::expand(shell, expr, quoted, out).await {
+                        return Err(failure);
+                    }
+                }
                 WordPiece::CommandSubstitution(text) => {
-                    let text = substitute(shell, text).await;
+                    let text = substitute(shell, text.trim_start()).await;
                     out.push(outcome(text));
                 }
                 WordPiece::BackquotedCommandSubstitution(text) => {
-                    let text = substitute(shell, text).await;
+                    let text = substitute(shell, &backquoted(text, quotes)).await;
                     out.push(outcome(text));
                 }
                 WordPiece::ArithmeticExpression(expr) => {
@@ -174,11 +271,48 @@ fn expand_pieces<'a>(
     })
 }
 
+/// What a backslash and what stands behind it come to.
+fn escaped(text: &str, quotes: Quotes) -> String {
+    let rest = text.strip_prefix('\\').unwrap_or(text);
+    let means = match quotes {
+        Quotes::None => true,
+        Quotes::Double => rest.starts_with(['$', '`', '"', '\\', '\n']),
+        Quotes::Document => rest.starts_with(['$', '`', '\\', '\n']),
+    };
+    match rest {
+        "\n" => String::new(),
+        _ if means => rest.to_owned(),
+        _ => text.to_owned(),
+    }
+}
+
+/// The command in backquotes: a backslash guards `$`, a backquote and a backslash.
+fn backquoted(text: &str, quotes: Quotes) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let guarded = match chars.peek() {
+            Some('$' | '`' | '\\') => true,
+            Some('"') => quotes == Quotes::Double,
+            _ => false,
+        };
+        if c != '\\' || !guarded {
+            out.push(c);
+        } else {
+            out.extend(chars.next());
+        }
+    }
+    out
+}
+
 /// `$@` and its kin make no word at all where there is nothing in them.
 fn is_list(piece: &WordPiece) -> bool {
-    use brush_parser::word::{Parameter, ParameterExpr, SpecialParameter};
-    let WordPiece::ParameterExpansion(ParameterExpr::Parameter { parameter, .. }) = piece else {
-        return false;
+    let parameter = match piece {
+        WordPiece::ParameterExpansion(
+            ParameterExpr::Parameter { parameter, .. } | ParameterExpr::Substring { parameter, .. },
+        ) => parameter,
+        WordPiece::ParameterExpansion(ParameterExpr::MemberKeys { concatenate: false, .. }) => return true,
+        _ => return false,
     };
     matches!(
         parameter,
@@ -188,195 +322,100 @@ fn is_list(piece: &WordPiece) -> bool {
 }
 
 fn home(shell: &Shell, tilde: &TildeExpr) -> String {
-    let var = |name: &str| shell.get(name).unwrap_or_default();
+    let var = |name: &str, else_: &str| shell.get(name).unwrap_or_else(|| else_.to_owned());
+    let home_of = |user: &str| {
+        let host = shell.p.host();
+        let fs = host.fs();
+        host.users().getpwnam(&fs, user).map(|u| u.home.to_string())
+    };
     match tilde {
-        TildeExpr::Home => var("HOME"),
-        TildeExpr::WorkingDir => var("PWD"),
-        TildeExpr::OldWorkingDir => var("OLDPWD"),
-        TildeExpr::UserHome(user) => {
+        TildeExpr::Home => shell.get("HOME").unwrap_or_else(|| {
             let host = shell.p.host();
             let fs = host.fs();
-            let home = host.users().getpwnam(&fs, user).map(|u| u.home.to_string());
-            home.unwrap_or_else(|| format!("~{user}"))
-        }
-        TildeExpr::NthDirFromTopOfDirStack { .. } | TildeExpr::NthDirFromBottomOfDirStack { .. } => {
-            "~".to_owned()
+            host.users()
+                .getpwuid(&fs, shell.p.cred().uid)
+                .map_or_else(|| "~".to_owned(), |u| u.home.to_string())
+        }),
+        TildeExpr::WorkingDir => var("PWD", "~+"),
+        TildeExpr::OldWorkingDir => var("OLDPWD", "~-"),
+        TildeExpr::UserHome(user) => home_of(user).unwrap_or_else(|| format!("~{user}")),
+        TildeExpr::NthDirFromTopOfDirStack { n, .. } | TildeExpr::NthDirFromBottomOfDirStack { n, .. } => {
+            format!("~{n}")
         }
     }
 }
 
 /// What a command prints, without the line ends at its end.
 pub async fn substitute(shell: &mut Shell, text: &str) -> String {
-    if shell.depth > 50 {
+    if shell.depth >= DEEPEST {
         shell.complain("command substitution: nested too deep").await;
         shell.status = 1;
         return String::new();
     }
-    let (reader, writer) = shell.p.pipe();
-    let (mut inner, text) = (shell.clone(), text.to_owned());
-    inner.depth += 1;
-    inner.traps.clear();
-    let child = shell.p.fork(async move |p| {
-        p.set_fd(crate::world::process::STDOUT, Some(writer));
-        inner.p = p;
-        let flow = inner.text(&text).await;
-        inner.status = run::end_of(&inner, flow);
-        inner.run_trap("EXIT").await;
-        inner.status
-    });
-    let mut all = reader.read_to_end(SUBSTITUTION_LIMIT).await.unwrap_or_default().to_vec();
-    shell.status = child.wait().await;
-    shell.substituted = Some(shell.status);
+    let all = match redirect::only_file(text) {
+        Some(file) => read_file(shell, file).await,
+        None => run_captured(shell, text).await,
+    };
+    let mut all = all;
     while all.last() == Some(&b'\n') {
         all.pop();
     }
-    all.retain(|b| *b != 0);
-    String::from_utf8_lossy(&all).into_owned()
+    if all.contains(&0) {
+        all.retain(|b| *b != 0);
+        if shell.is_bash() {
+            shell.complain("warning: command substitution: ignored null byte in input").await;
+        }
+    }
+    match String::from_utf8(all) {
+        Ok(text) => text,
+        Err(e) => String::from_utf8_lossy(e.as_bytes()).into_owned(),
+    }
 }
 
-/// Splits what is to be split, and finds the files that patterns name.
-fn split(shell: &Shell, parts: Vec<Part>) -> Vec<String> {
-    let ifs = shell.get("IFS").unwrap_or_else(|| " \t\n".to_owned());
-    let mut fields = Fields::default();
-    for part in parts {
-        match part {
-            Part::Text { text, quoted } => fields.push(&text, quoted),
-            Part::End => fields.end(true),
-            Part::Split(text) => fields.split(&text, &ifs),
-        }
-    }
-    fields.end(false);
-    let mut out = Vec::new();
-    for field in fields.done {
-        if !shell.options.noglob && pattern::is_pattern(&field) {
-            let found = pattern::files(&shell.p, &field);
-            if !found.is_empty() {
-                out.extend(found);
-                continue;
-            }
-        }
-        out.push(pattern::unquote(&field));
-    }
-    out
-}
-
-/// Fields being made; each as a pattern, what was quoted meaning itself.
-#[derive(Default)]
-struct Fields {
-    done: Vec<String>,
-    current: String,
-    started: bool,
-}
-
-impl Fields {
-    fn push(&mut self, text: &str, quoted: bool) {
-        if quoted {
-            self.current.push_str(&pattern::quote(text));
-            self.started = true;
-        } else {
-            for c in text.chars() {
-                if c == '\\' {
-                    self.current.push('\\');
-                }
-                self.current.push(c);
-            }
-            self.started |= !text.is_empty();
-        }
-    }
-
-    fn end(&mut self, always: bool) {
-        if self.started || (always && !self.current.is_empty()) {
-            self.done.push(std::mem::take(&mut self.current));
-        }
-        self.started = false;
-    }
-
-    fn split(&mut self, text: &str, ifs: &str) {
-        let blank = |c: char| matches!(c, ' ' | '\t' | '\n') && ifs.contains(c);
-        let mut rest = text.chars().peekable();
-        while let Some(c) = rest.next() {
-            if !ifs.contains(c) {
-                if c == '\\' {
-                    self.current.push('\\');
-                }
-                self.current.push(c);
-                self.started = true;
-                continue;
-            }
-            if !blank(c) {
-                self.started = true; // an empty field between two separators
-            }
-            self.end(false);
-            while rest.peek().is_some_and(|n| blank(*n)) {
-                rest.next();
-            }
-            if blank(c) && rest.peek().is_some_and(|n| ifs.contains(*n)) {
-                // Blanks around a separator belong to it.
-                rest.next();
-                while rest.peek().is_some_and(|n| blank(*n)) {
-                    rest.next();
-                }
-            }
+/// `$(< file)`
+async fn read_file(shell: &mut Shell, file: &str) -> Vec<u8> {
+    let read = match text(shell, file).await {
+        Ok(path) => shell.p.read_file(&path).map_err(|e| format!("{path}: {e}")),
+        Err(failure) => Err(failure.text),
+    };
+    shell.status = i32::from(read.is_err());
+    shell.substituted = Some(shell.status);
+    match read {
+        Ok(all) => all.to_vec(),
+        Err(text) => {
+            shell.complain(&text).await;
+            Vec::new()
         }
     }
 }
 
-/// The words that braces make of one.
-fn braces(value: &str) -> Vec<String> {
-    if !value.contains('{') || value.len() > 4096 {
-        return vec![value.to_owned()];
-    }
-    match word::parse_brace_expansions(value, &parse::options()) {
-        Ok(Some(pieces)) => combine(&pieces),
-        _ => vec![value.to_owned()],
-    }
-}
-
-fn combine(pieces: &[BraceExpressionOrText]) -> Vec<String> {
-    /// The most words that braces may make.
-    const MOST: usize = 100_000;
-    let mut out = vec![String::new()];
-    for piece in pieces {
-        let choices: Vec<String> = match piece {
-            BraceExpressionOrText::Text(text) => vec![text.clone()],
-            BraceExpressionOrText::Expr(members) => members.iter().flat_map(member).take(MOST).collect(),
-        };
-        out = out.iter().flat_map(|a| choices.iter().map(move |b| format!("{a}{b}"))).take(MOST).collect();
-    }
-    out
-}
-
-fn member(member: &BraceExpressionMember) -> Vec<String> {
-    match member {
-        BraceExpressionMember::Child(pieces) => combine(pieces),
-        BraceExpressionMember::NumberSequence { start, end, increment } => {
-            sequence(*start, *end, *increment).map(|n| n.to_string()).collect()
+async fn run_captured(shell: &mut Shell, text: &str) -> Vec<u8> {
+    let (reader, writer) = shell.p.pipe();
+    let (base, text) = (shell.clone(), text.to_owned());
+    let child = shell.p.fork(async move |p| {
+        p.set_fd(crate::world::process::STDOUT, Some(writer));
+        let mut inner = base.subshell(p);
+        inner.depth += 1;
+        inner.trace_level += 1;
+        inner.line_base = inner.line.saturating_sub(1);
+        inner.note = "command substitution";
+        inner.options.errexit &= !inner.is_bash();
+        let flow = inner.text(&text).await;
+        run::finish(&mut inner, flow).await
+    });
+    let all = match reader.read_to_end(SUBSTITUTION_LIMIT).await {
+        Ok(all) => all.to_vec(),
+        Err(_) => {
+            shell.complain("command substitution: output is too long for the lab").await;
+            Vec::new()
         }
-        BraceExpressionMember::CharSequence { start, end, increment } => {
-            sequence(*start as i64, *end as i64, *increment)
-                .filter_map(|n| char::from_u32(n as u32).map(String::from))
-                .collect()
-        }
-    }
-}
-
-fn sequence(start: i64, end: i64, increment: i64) -> impl Iterator<Item = i64> {
-    let step = increment.saturating_abs().max(1);
-    let down = end < start;
-    let count = (start.abs_diff(end) / step as u64).min(99_999);
-    (0..=count).map(move |n| if down { start - n as i64 * step } else { start + n as i64 * step })
+    };
+    shell.status = child.wait().await;
+    shell.substituted = Some(shell.status);
+    all
 }
 
 /// `$'…'`
 fn ansi_c(text: &str) -> String {
-    super::commands::printf::unescape(text)
-}
-
-/// The elements of an array variable.
-pub fn elements(shell: &Shell, name: &str) -> Vec<String> {
-    match shell.variables.get(name).map(|v| &v.value) {
-        Some(Value::Array(all)) => all.values().cloned().collect(),
-        Some(Value::Text(text)) => vec![text.clone()],
-        None => Vec::new(),
-    }
+    super::ansi_c::decode(text)
 }

@@ -2,6 +2,7 @@
 
 use super::conversion::Conversion;
 use super::tool::{Tool, quoted};
+use crate::world::clock::Time;
 use crate::world::process::Process;
 use std::rc::Rc;
 
@@ -13,34 +14,68 @@ pub async fn printf(p: Process) -> i32 {
         args.remove(0);
     }
     let Some(format) = args.first().cloned() else { return tool.usage("missing operand", 1).await };
-    let arguments = &args[1..];
-    let mut run = Run { arguments, at: 0, out: Vec::new(), complaints: Vec::new(), stopped: false };
-    loop {
-        let before = run.at;
-        if let Err(text) = run.once(format.as_bytes()) {
-            let out = std::mem::take(&mut run.out);
-            tool.put(out).await;
-            tool.complain(text).await;
-            return 1;
-        }
-        if run.stopped || run.at >= arguments.len() || run.at == before {
-            break;
-        }
-    }
-    let (extra, stopped) = (arguments.get(run.at).cloned(), run.stopped);
-    let (out, complaints) = (run.out, run.complaints);
+    let made = formatted(Style::Gnu, &format, &args[1..], tool.p.now());
     // The C program writes at its end, behind what it says on standard error.
-    for text in complaints {
+    for text in made.complaints {
         tool.complain(text).await;
     }
-    tool.put(out).await;
-    if let Some(extra) = extra.filter(|_| !stopped) {
+    tool.put(made.out).await;
+    if let Some(text) = made.failure {
+        tool.complain(text).await;
+        return 1;
+    }
+    if let Some(extra) = made.extra {
         tool.warn(format!("warning: ignoring excess arguments, starting with {}", quoted(&extra))).await;
     }
     tool.done().await
 }
 
+/// Whose printf it is; they word their complaints differently.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Style {
+    /// The program.
+    Gnu,
+    /// Bash's own.
+    Bash,
+    /// dash's own.
+    Dash,
+}
+
+/// What a format and its arguments came to.
+#[derive(Default)]
+pub struct Formatted {
+    /// What is printed.
+    pub out: Vec<u8>,
+    /// What is wrong with arguments.
+    pub complaints: Vec<String>,
+    /// What is wrong with the format; nothing behind it was printed.
+    pub failure: Option<String>,
+    /// The first argument that the format has no use for.
+    pub extra: Option<Rc<str>>,
+}
+
+/// Puts arguments into a format, again and again until they are used up.
+pub fn formatted(style: Style, format: &str, arguments: &[Rc<str>], now: Time) -> Formatted {
+    let mut run =
+        Run { style, now, arguments, at: 0, out: Vec::new(), complaints: Vec::new(), stopped: false };
+    let mut failure = None;
+    loop {
+        let before = run.at;
+        if let Err(text) = run.once(format.as_bytes()) {
+            failure = Some(text);
+            break;
+        }
+        if run.stopped || run.at >= arguments.len() || run.at == before {
+            break;
+        }
+    }
+    let extra = arguments.get(run.at).cloned().filter(|_| !run.stopped);
+    Formatted { out: run.out, complaints: run.complaints, failure, extra }
+}
+
 struct Run<'a> {
+    style: Style,
+    now: Time,
     arguments: &'a [Rc<str>],
     at: usize,
     out: Vec<u8>,
@@ -71,6 +106,9 @@ impl Run<'_> {
                     self.out.push(b'%');
                     at += 2;
                 }
+                b'%' if format.get(at + 1) == Some(&b'(') && self.style == Style::Bash => {
+                    at += self.time(&format[at..])?;
+                }
                 b'%' => at += 1 + self.convert(&format[at + 1..])?,
                 b => {
                     self.out.push(b);
@@ -81,8 +119,28 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// `%(format)T`: a time, in seconds since 1970; -1 and no argument mean now.
+    fn time(&mut self, text: &[u8]) -> Result<usize, String> {
+        let end = text.windows(2).position(|w| w == b")T");
+        let end = end.ok_or_else(|| "`(': invalid format character".to_owned())?;
+        let format = String::from_utf8_lossy(&text[2..end]).into_owned();
+        let time = match self.arguments.get(self.at) {
+            Some(_) => u64::try_from(self.integer()).map_or(self.now, Time::from_unix),
+            None => self.now,
+        };
+        self.out.extend_from_slice(super::date::format(time, &format).as_bytes());
+        Ok(end + 2)
+    }
+
     fn convert(&mut self, text: &[u8]) -> Result<usize, String> {
+        let style = self.style;
         let wrong = |used: usize| {
+            let letter = text.get(used.wrapping_sub(1)).map_or('%', |b| char::from(*b));
+            match style {
+                Style::Bash => return format!("`{letter}': invalid format character"),
+                Style::Dash => return format!("%{letter}: invalid directive"),
+                Style::Gnu => {}
+            }
             let spec = String::from_utf8_lossy(&text[..used.min(text.len())]).into_owned();
             format!("%{spec}: invalid conversion specification")
         };
@@ -105,6 +163,9 @@ impl Run<'_> {
                 self.stopped = stop;
                 c.text(&bytes)
             }
+            'q' if style == Style::Bash => {
+                c.text(crate::shell::quote::backslashes(&self.next().unwrap_or_default()).as_bytes())
+            }
             'q' => c.text(super::tool::shown(&self.next().unwrap_or_default()).as_bytes()),
             'd' | 'i' | 'u' | 'o' | 'x' | 'X' => {
                 let n = self.integer();
@@ -118,6 +179,16 @@ impl Run<'_> {
         };
         self.out.extend_from_slice(&bytes);
         Ok(used)
+    }
+
+    fn not_a_number(&mut self, text: &str, nothing: bool) {
+        self.complaints.push(match self.style {
+            Style::Bash => format!("{text}: invalid number"),
+            Style::Dash if nothing => format!("{text}: expected numeric value"),
+            Style::Dash => format!("{text}: not completely converted"),
+            Style::Gnu if nothing => format!("{}: expected a numeric value", quoted(text)),
+            Style::Gnu => format!("{}: value not completely converted", quoted(text)),
+        });
     }
 
     fn integer(&mut self) -> i64 {
@@ -138,8 +209,7 @@ impl Run<'_> {
         let end = digits.find(|c: char| !c.is_digit(radix)).unwrap_or(digits.len());
         if end < digits.len() || digits.is_empty() {
             let nothing = end == 0 && radix == 10;
-            let why = if nothing { "expected a numeric value" } else { "value not completely converted" };
-            self.complaints.push(format!("{}: {why}", quoted(&text)));
+            self.not_a_number(&text, nothing);
         }
         let size = match u64::from_str_radix(&digits[..end], radix) {
             Ok(size) => size,
@@ -160,8 +230,7 @@ impl Run<'_> {
         let trimmed = text.trim_start();
         let (x, used) = leading_number(trimmed);
         if used < trimmed.len() || trimmed.is_empty() {
-            let why = if used == 0 { "expected a numeric value" } else { "value not completely converted" };
-            self.complaints.push(format!("{}: {why}", quoted(&text)));
+            self.not_a_number(&text, used == 0);
         }
         x
     }
@@ -252,7 +321,7 @@ fn escape(text: &[u8], leading_zero: bool) -> (Vec<u8>, usize, bool) {
 }
 
 /// A text with its escapes replaced, as for `%b`; whether `\c` ended it.
-pub(super) fn unescaped(text: &[u8]) -> (Vec<u8>, bool) {
+pub(in crate::shell) fn unescaped(text: &[u8]) -> (Vec<u8>, bool) {
     let mut out = Vec::with_capacity(text.len());
     let mut at = 0;
     while at < text.len() {
