@@ -10,6 +10,7 @@ use maillab::world::clock::{Duration, Time};
 use maillab::world::host::Host;
 use maillab::world::open::Open;
 use maillab::world::process::{Environment, Programs};
+use proptest::prelude::*;
 use std::rc::Rc;
 
 /// A snippet and what the real shell made of it.
@@ -125,4 +126,42 @@ snippets! {
     errors: "/bin/bash";
     expansion: "/bin/bash";
     redirect: "/bin/bash";
+}
+
+#[test]
+fn recursion_and_loops_end() {
+    let (output, status) = run("/bin/bash", "f() { f; }; f; echo after");
+    assert!(output.contains("maximum function nesting level exceeded"), "{output}");
+    assert_eq!(status, 1);
+    let (output, _) = run("/bin/bash", "f() { echo $(f); }; f; echo after");
+    assert!(output.contains("after"), "{output}");
+    let (_, status) = run("/bin/bash", "while :; do :; done");
+    assert_eq!(status, -1, "the world's own limit ends the loop");
+}
+
+/// Pieces of shell language, to be put together in any order.
+fn pieces() -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec![
+        "echo", "a", " ", " ", "\n", ";", "&", "|", "&&", "||", "(", ")", "{", "}", "$x", "${x", "${x:-", "$(",
+        "`", "'", "\"", "$'", "\\", "$((", "))", "((", "[[", "]]", "if", "then", "fi", "for i in", "do", "done",
+        "while", "case", "esac", "in", "<", ">", ">>", "<<E", "E", "<<<", "2>&1", "x=", "x[1]=", "=(", "*", "?",
+        "[", "]", "!", "#", "~", "%", "/", ":", "1", "+", "-", "set -e", "set -u", "trap", "eval", "exec", "read x",
+        "local", "declare -A m", "shift", "printf %d", "test", "return", "break", "f()", "f",
+    ]);
+    prop::collection::vec(piece, 0..25).prop_map(|all| all.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_makes_the_shell_fail(text in pieces()) {
+        run("/bin/bash", &text);
+        run("/bin/sh", &text);
+    }
+
+    #[test]
+    fn no_octets_make_the_shell_fail(text in "\\PC{0,60}") {
+        run("/bin/bash", &text);
+    }
 }

@@ -223,8 +223,8 @@ fn is_binary(word: &str) -> bool {
     )
 }
 
-impl Test<'_> {
-    fn rest(&self) -> &[&str] {
+impl<'a> Test<'a> {
+    fn rest(&self) -> &'a [&'a str] {
         &self.args[self.at..]
     }
 

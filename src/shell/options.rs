@@ -59,7 +59,7 @@ pub const SET: [(&str, char); 27] = [
 ];
 
 /// The names of `shopt` in its own order, and how they stand in a script.
-pub const SHOPT: [(&str, bool); 53] = [
+pub const SHOPT: [(&str, bool); 57] = [
     ("autocd", false),
     ("assoc_expand_once", false),
     ("cdable_vars", false),
@@ -113,6 +113,10 @@ pub const SHOPT: [(&str, bool); 53] = [
     ("progcomp_alias", false),
     ("promptvars", true),
     ("restricted_shell", false),
+    ("shift_verbose", false),
+    ("sourcepath", true),
+    ("varredir_close", false),
+    ("xpg_echo", false),
 ];
 
 impl Options {
@@ -144,9 +148,17 @@ impl Options {
 
     /// Is an option of `set -o` on?
     pub fn is_set(&self, name: &str) -> bool {
-        match self.clone().slot(name) {
-            Some(on) => *on,
-            None => self.others.contains(&name) != initially(name),
+        match name {
+            "allexport" => self.allexport,
+            "errexit" => self.errexit,
+            "nounset" => self.nounset,
+            "xtrace" => self.xtrace,
+            "verbose" => self.verbose,
+            "noexec" => self.noexec,
+            "noglob" => self.noglob,
+            "noclobber" => self.noclobber,
+            "pipefail" => self.pipefail,
+            name => self.others.contains(&name) != initially(name),
         }
     }
 

@@ -155,9 +155,9 @@ fn trouble(text: &str, error: &ParseError) -> Trouble {
 
 /// The operator or word that a text begins with.
 fn token(text: &str) -> String {
-    const OPERATORS: [&str; 22] = [
+    const OPERATORS: [&str; 23] = [
         "&>>", "<<<", "<<-", ";;&", ";;", ";&", "&&", "||", "|&", "&>", ">>", "<<", ">&", "<&", ">|", "<>",
-        ";", "&", "|", "(", ")", "<",
+        ";", "&", "|", "(", ")", "<", ">",
     ];
     if text.is_empty() || text.starts_with('\n') {
         return "newline".to_owned();
@@ -193,7 +193,9 @@ pub fn check(text: &str) -> Result<(), String> {
     let mut bytes = text.bytes();
     while let Some(b) = bytes.next() {
         match b {
-            b'\\' => drop(bytes.next()),
+            b'\\' => {
+                bytes.next();
+            }
             b'(' | b'{' | b'[' => depth += 1,
             b')' | b'}' | b']' => depth = depth.saturating_sub(1),
             _ => continue,

@@ -245,13 +245,14 @@ fn described(signal: Signal) -> &'static str {
 
 /// Says which jobs a signal has ended, as a shell does between two commands.
 pub async fn tell_of_jobs(shell: &mut Shell) {
+    let bash = shell.is_bash();
     for n in 0..shell.jobs.len() {
         let job = &mut shell.jobs[n];
         if job.told || job.child.status().is_none() {
             continue;
         }
         job.told = true;
-        if job.child.signal().is_some_and(|s| s != Signal::Term) && shell.is_bash() {
+        if job.child.signal().is_some_and(|s| s != Signal::Term) && bash {
             let (child, text) = (job.child.clone(), job.text.clone());
             tell_of_signal(shell, &child, || text).await;
         }

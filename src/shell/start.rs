@@ -123,7 +123,9 @@ async fn arguments(shell: &mut Shell) -> Result<Wanted, i32> {
                     }
                 }
                 letter => match Options::by_letter(letter) {
-                    Some(option) => drop(shell.options.set(option, on)),
+                    Some(option) => {
+                        shell.options.set(option, on);
+                    }
                     None if shell.is_bash() => {
                         let text = format!("{name}: {}{letter}: invalid option\n{USAGE}", &arg[..1]);
                         shell.p.eprint(text).await;

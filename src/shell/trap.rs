@@ -88,7 +88,7 @@ pub fn key(text: &str) -> Option<&'static str> {
         return Some("EXIT");
     }
     if let Some(event) = EVENTS.iter().find(|e| **e == upper) {
-        return Some(event);
+        return Some(*event);
     }
     Signal::parse(&upper).map(name)
 }

@@ -249,9 +249,7 @@ fn expand_pieces<'a>(
                 }
                 WordPiece::TildeExpansion(tilde) => out.push(literal(home(shell, tilde), true)),
                 WordPiece::ParameterExpansion(expr) => {
-                    if let Err(failure) = parameter::expand(shell, expr, quoted, out).await {
-                        return Err(failure);
-                    }
+                    parameter::expand(shell, expr, quoted, out).await?;
                 }
                 WordPiece::CommandSubstitution(text) => {
                     let text = substitute(shell, text.trim_start()).await;
@@ -352,11 +350,10 @@ pub async fn substitute(shell: &mut Shell, text: &str) -> String {
         shell.status = 1;
         return String::new();
     }
-    let all = match redirect::only_file(text) {
+    let mut all = match redirect::only_file(text) {
         Some(file) => read_file(shell, file).await,
         None => run_captured(shell, text).await,
     };
-    let mut all = all;
     while all.last() == Some(&b'\n') {
         all.pop();
     }

@@ -108,7 +108,9 @@ fn flattened(from: &str, target: &str) -> String {
     for part in whole.split('/') {
         match part {
             "" | "." => {}
-            ".." => drop(parts.pop()),
+            ".." => {
+                parts.pop();
+            }
             part => parts.push(part),
         }
     }

@@ -122,7 +122,7 @@ pub(super) async fn kill(shell: &mut Shell, args: &[&str]) -> i32 {
             return 2;
         }
         ["-l" | "-L", after @ ..] => return list_signals(shell, after).await,
-        ["-s" | "-n", name, after @ ..] => (named, rest) = (name, after),
+        ["-s" | "-n", name, after @ ..] => (named, rest) = (*name, after),
         ["--", after @ ..] => rest = after,
         [option, after @ ..] if option.starts_with('-') && option.len() > 1 => {
             (named, rest) = (&option[1..], after);

@@ -44,7 +44,9 @@ pub(super) async fn set(shell: &mut Shell, args: &[&str]) -> i32 {
                         continue;
                     }
                     match Options::by_letter(letter) {
-                        Some(name) => drop(shell.options.set(name, on)),
+                        Some(name) => {
+                            shell.options.set(name, on);
+                        }
                         None => {
                             return invalid_option(shell, &format!("{}{letter}", &letters[..1]), USAGE).await;
                         }

@@ -218,7 +218,7 @@ fn make_array(v: &mut Variable) {
 async fn functions(shell: &Shell, builtin: &str, found: &str, names: &[&str]) -> i32 {
     let (mut status, mut out) = (0, String::new());
     let all: Vec<&str> = shell.functions.keys().map(String::as_str).collect();
-    for name in if names.is_empty() { &all } else { names } {
+    for name in if names.is_empty() { all.as_slice() } else { names } {
         match shell.functions.get(*name) {
             Some(_) if found.contains('F') && names.is_empty() => {
                 out.push_str(&format!("declare -f {name}\n"))
