@@ -1,7 +1,7 @@
 //! The shell: bash and sh on a host, and the small commands.
 //!
 //! - [`start`]: the command line of bash(1) and sh(1)
-//! - [`parse`]: from text to the tree that the parser library makes
+//! - [`parse`]: from text to the tree that the parser library makes; [`syntax`]: misplaced words
 //! - [`state`]: variables ([`variable`]), functions, [`options`], [`job`]s; [`dialect`]: bash or dash
 //! - [`run`]: lists, pipelines, compound commands; [`trap`]: what runs when something happens
 //! - [`simple`]: simple commands: functions, builtins, programs
@@ -32,6 +32,7 @@ pub mod simple;
 pub mod split;
 pub mod start;
 pub mod state;
+pub mod syntax;
 pub mod transform;
 pub mod trap;
 pub mod variable;

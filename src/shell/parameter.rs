@@ -55,6 +55,15 @@ pub async fn expand(
             }
             put(shell, content, quoted, out);
         }
+        // `${#?}` is the length of `$?`.
+        E::IndicateErrorIfNullOrUnset {
+            parameter: Parameter::Special(SpecialParameter::PositionalParameterCount),
+            error_message: None,
+            ..
+        } => {
+            let n = shell.status.to_string().len();
+            put(shell, Content::One(n.to_string()), quoted, out);
+        }
         E::IndicateErrorIfNullOrUnset { parameter, indirect, test_type, error_message } => {
             let content = content(shell, parameter, *indirect).await?;
             if is_missing(&content, test_type) {

@@ -5,6 +5,8 @@
 //! been run when the error is found. Here a text is read as a whole, and only where that fails is
 //! the longest part in front of the error looked for.
 
+use super::dialect::Dialect;
+use super::syntax;
 use brush_parser::ast::Program;
 use brush_parser::{ParseError, Parser, ParserOptions, TokenizerError};
 
@@ -31,7 +33,7 @@ pub enum Trouble {
     /// A word that may not stand there; with its line's number and text.
     Near { token: String, line: usize, text: String },
     /// The text ends too early; with the number of the line behind the last.
-    End { line: usize },
+    End { line: usize, expecting: Option<&'static str> },
     /// The end of something in quotes or parentheses is missing.
     Unclosed { with: char, line: usize },
     /// It is too long or too deep for us.
@@ -46,7 +48,7 @@ impl Trouble {
                 format!("line {line}: syntax error near unexpected token `{token}'"),
                 format!("line {line}: `{text}'"),
             ],
-            Trouble::End { line } => vec![format!("line {line}: syntax error: unexpected end of file")],
+            Trouble::End { line, .. } => vec![format!("line {line}: syntax error: unexpected end of file")],
             Trouble::Unclosed { with, line } => {
                 vec![format!("line {line}: unexpected EOF while looking for matching `{with}'")]
             }
@@ -61,7 +63,12 @@ impl Trouble {
                 format!("{line}: Syntax error: newline unexpected")
             }
             Trouble::Near { token, line, .. } => format!("{line}: Syntax error: \"{token}\" unexpected"),
-            Trouble::End { line } => format!("{}: Syntax error: end of file unexpected", line - 1),
+            Trouble::End { line, expecting: Some(word) } => {
+                format!("{}: Syntax error: end of file unexpected (expecting \"{word}\")", line - 1)
+            }
+            Trouble::End { line, expecting: None } => {
+                format!("{}: Syntax error: end of file unexpected", line - 1)
+            }
             Trouble::Unclosed { with: '"' | '\'', line } => {
                 format!("{line}: Syntax error: Unterminated quoted string")
             }
@@ -81,14 +88,18 @@ pub fn options(extended_globs: bool) -> ParserOptions {
 }
 
 /// Reads a script as far as it can be read.
-pub fn script(text: &str, extended_globs: bool) -> Script {
+pub fn script(text: &str, dialect: Dialect, extended_globs: bool) -> Script {
     let nothing = || Program { complete_commands: Vec::new() };
     if let Err(limit) = check(text) {
         return Script { program: nothing(), trouble: Some(Trouble::Limit(limit)), unended: None };
     }
-    let options = options(extended_globs);
+    let options = ParserOptions { sh_mode: dialect == Dialect::Dash, ..options(extended_globs) };
     let mut unended = None;
     let mut whole = std::borrow::Cow::Borrowed(text);
+    // The library takes the `;;` in a loop without end for that of `case`.
+    if text.contains("((;;") {
+        whole = text.replace("((;;", "((; ;").into();
+    }
     // Every try ends one here-document that the text leaves open.
     for _ in 0..8 {
         let error = match parse(&whole, &options) {
@@ -111,7 +122,7 @@ pub fn script(text: &str, extended_globs: bool) -> Script {
         let program = in_front(text, &trouble, &options).unwrap_or_else(nothing);
         return Script { program, trouble: Some(trouble), unended };
     }
-    Script { program: nothing(), trouble: Some(Trouble::End { line: lines(text) + 1 }), unended }
+    Script { program: nothing(), trouble: Some(end(text, None)), unended }
 }
 
 fn parse(text: &str, options: &ParserOptions) -> Result<Program, ParseError> {
@@ -122,12 +133,32 @@ fn lines(text: &str) -> usize {
     text.trim_end_matches('\n').split('\n').count()
 }
 
+fn end(text: &str, expecting: Option<&'static str>) -> Trouble {
+    Trouble::End { line: lines(text) + 1, expecting }
+}
+
+fn near(text: &str, token: String, line: usize) -> Trouble {
+    let whole = text.split('\n').nth(line.saturating_sub(1)).unwrap_or_default();
+    Trouble::Near { token, line, text: whole.to_owned() }
+}
+
 fn trouble(text: &str, error: &ParseError) -> Trouble {
+    let found = match error {
+        ParseError::Tokenizing { .. } => syntax::Found::default(),
+        _ => syntax::walk(text),
+    };
+    match (error, found.misplaced) {
+        // The parser stops behind a word that is in the way.
+        (ParseError::ParsingNear(at), Some((index, line, word))) if index <= at.index => {
+            return near(text, word, line);
+        }
+        (ParseError::ParsingAtEndOfInput, Some((_, line, word))) => return near(text, word, line),
+        _ => {}
+    }
     match error {
         ParseError::ParsingNear(at) => {
             let rest: String = text.chars().skip(at.index).take(200).collect();
-            let line = text.split('\n').nth(at.line.saturating_sub(1)).unwrap_or_default();
-            Trouble::Near { token: token(&rest), line: at.line, text: line.to_owned() }
+            near(text, token(&rest), at.line)
         }
         // Where a file name is missing, the end of the line stands in its place.
         ParseError::ParsingAtEndOfInput if text.trim_end().ends_with(['<', '>']) => Trouble::Near {
@@ -135,7 +166,7 @@ fn trouble(text: &str, error: &ParseError) -> Trouble {
             line: lines(text),
             text: text.trim_end_matches('\n').rsplit('\n').next().unwrap_or_default().to_owned(),
         },
-        ParseError::ParsingAtEndOfInput => Trouble::End { line: lines(text) + 1 },
+        ParseError::ParsingAtEndOfInput => end(text, found.expecting),
         ParseError::Tokenizing { inner, position } => {
             let here = position.as_ref().map_or(1, |p| p.line);
             use TokenizerError as T;
@@ -145,8 +176,9 @@ fn trouble(text: &str, error: &ParseError) -> Trouble {
                 T::UnterminatedBackquote(at) => ('`', at.line),
                 T::UnterminatedVariable => ('}', here),
                 T::UnterminatedCommandSubstitution => (')', lines(text) + 1),
+                T::UnterminatedExpansion if !text.contains("((") => (')', lines(text) + 1),
                 T::UnterminatedExpansion | T::UnterminatedExtendedGlob(_) => (')', here),
-                _ => return Trouble::End { line: lines(text) + 1 },
+                _ => return end(text, None),
             };
             Trouble::Unclosed { with, line }
         }
@@ -172,7 +204,7 @@ fn token(text: &str) -> String {
 /// What was run before the error is found: whole lines in front of it that can be read.
 fn in_front(text: &str, trouble: &Trouble, options: &ParserOptions) -> Option<Program> {
     let last = match trouble {
-        Trouble::Near { line, .. } | Trouble::Unclosed { line, .. } | Trouble::End { line } => *line,
+        Trouble::Near { line, .. } | Trouble::Unclosed { line, .. } | Trouble::End { line, .. } => *line,
         Trouble::Limit(_) => return None,
     };
     let ends: Vec<usize> =
@@ -219,7 +251,7 @@ mod tests {
 
     #[test]
     fn what_stands_in_front_of_an_error_is_read() {
-        let script = script("echo a\nfi\necho b\n", false);
+        let script = script("echo a\nfi\necho b\n", Dialect::Bash, false);
         assert_eq!(script.program.complete_commands.len(), 1);
         let near = Trouble::Near { token: "fi".into(), line: 2, text: "fi".into() };
         assert_eq!(script.trouble, Some(near));
@@ -230,7 +262,7 @@ mod tests {
         for text in
             ["(".repeat(100_000), "if true; then ".repeat(5000), "${a:-".repeat(9000), " ".repeat(2 << 20)]
         {
-            assert!(matches!(script(&text, false).trouble, Some(Trouble::Limit(_))));
+            assert!(matches!(script(&text, Dialect::Bash, false).trouble, Some(Trouble::Limit(_))));
         }
     }
 }

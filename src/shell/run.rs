@@ -36,6 +36,7 @@ pub type Running<'a> = Pin<Box<dyn Future<Output = Flow> + 'a>>;
 
 /// Runs a script.
 pub async fn program(shell: &mut Shell, program: &Program) -> Flow {
+    shell.may_become &= is_single(program);
     for list in &program.complete_commands {
         match run_list(shell, list).await {
             Flow::Normal => {}
@@ -48,6 +49,14 @@ pub async fn program(shell: &mut Shell, program: &Program) -> Flow {
         }
     }
     Flow::Normal
+}
+
+/// Is it nothing but one command?
+fn is_single(program: &Program) -> bool {
+    let [list] = program.complete_commands.as_slice() else { return false };
+    let [item] = list.0.as_slice() else { return false };
+    let first = &item.0.first;
+    item.0.additional.is_empty() && first.seq.len() == 1 && !first.bang && first.timed.is_none()
 }
 
 /// Runs a list of commands.

@@ -2,7 +2,7 @@
 
 use super::builtin;
 use super::run::{self, Flow};
-use super::state::{DEEPEST, Function, Shell};
+use super::state::{DEEPEST, Function, HOP, Shell};
 use super::variable::{Assoc, Value, Variable};
 use super::{arith, quote, redirect, trap, word};
 use crate::world::errno::Errno;
@@ -394,7 +394,12 @@ async fn function(shell: &mut Shell, argv: &[String], f: &Function) -> Flow {
     shell.depth += 1;
     shell.calls.push(argv[0].as_str().into());
     shell.locals.push(Vec::new());
-    let flow = Box::pin(run::with_redirects(shell, &f.body.0, f.body.1.as_ref())).await;
+    let flow = if shell.depth.is_multiple_of(HOP) {
+        let body = f.body.clone();
+        shell.apart(async move |inner| run::with_redirects(inner, &body.0, body.1.as_ref()).await).await
+    } else {
+        Box::pin(run::with_redirects(shell, &f.body.0, f.body.1.as_ref())).await
+    };
     for (name, old) in shell.locals.pop().unwrap_or_default().into_iter().rev() {
         match old {
             Some(v) => shell.variables.insert(name, v),
@@ -474,7 +479,8 @@ pub async fn find(shell: &mut Shell, name: &str) -> Result<String, i32> {
     if shell.p.var("PATH").as_deref() != path.as_deref() {
         shell.p.set_var("PATH", path.as_deref());
     }
-    let found = if name.is_empty() { Err(Errno::ENOENT) } else { shell.p.find_program(name) };
+    let nowhere = !name.contains('/') && path.as_deref().is_none_or(str::is_empty);
+    let found = if name.is_empty() || nowhere { Err(Errno::ENOENT) } else { shell.p.find_program(name) };
     let shown = if name.chars().any(char::is_control) { quote::double(name) } else { name.to_owned() };
     match found {
         Ok(path) => {
@@ -484,7 +490,7 @@ pub async fn find(shell: &mut Shell, name: &str) -> Result<String, i32> {
             }
             Ok(path)
         }
-        Err(Errno::ENOENT) if !name.contains('/') && path.as_deref().is_none_or(str::is_empty) => {
+        Err(Errno::ENOENT) if nowhere && !name.is_empty() => {
             shell.say(&format!("{shown}: No such file or directory"), &format!("{shown}: not found")).await;
             Err(127)
         }

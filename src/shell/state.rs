@@ -10,6 +10,7 @@ use super::{arith, redirect};
 use crate::world::open::Open;
 use crate::world::process::{Environment, Process};
 use brush_parser::ast::FunctionBody;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -105,6 +106,9 @@ pub struct Shell {
     /// Steps run, so that a loop without end lets the world go on.
     pub steps: u64,
 }
+
+/// After so many calls in one another the next one gets a task of its own.
+pub const HOP: usize = 10;
 
 /// The deepest that texts, functions and substitutions may run in one another. The real shell goes
 /// on until its stack gives way.
@@ -221,6 +225,27 @@ impl Shell {
         inner
     }
 
+    /// Does `job` in a task of its own, and goes on when it is done: so the program's stack does not
+    /// grow with how deep functions call one another.
+    pub async fn apart(&mut self, job: impl AsyncFnOnce(&mut Shell) -> Flow + 'static) -> Flow {
+        let (reader, writer) = self.p.pipe();
+        let (mut inner, slot) = (self.clone(), Rc::new(RefCell::new(None)));
+        let done = slot.clone();
+        self.p.task(async move {
+            let flow = job(&mut inner).await;
+            done.replace(Some((inner, flow)));
+            drop(writer);
+        });
+        let _ = reader.read(1).await;
+        match slot.take() {
+            Some((inner, flow)) => {
+                *self = inner;
+                flow
+            }
+            None => Flow::Exit(1),
+        }
+    }
+
     /// Runs a text as a script.
     pub async fn text(&mut self, text: &str) -> Flow {
         if self.depth >= DEEPEST {
@@ -233,7 +258,7 @@ impl Shell {
         // Bash reads line by line, so an option counts from the next line on; here, from the start.
         let extended = extended || (self.is_bash() && text.contains("shopt -s extglob"));
         let named = redirect::named(text, &mut self.descriptor_names);
-        let script = parse::script(named.as_deref().unwrap_or(text), extended);
+        let script = parse::script(named.as_deref().unwrap_or(text), self.dialect, extended);
         if self.options.verbose {
             self.p.eprint(format!("{}\n", text.trim_end_matches('\n'))).await;
         }

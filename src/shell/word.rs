@@ -147,8 +147,29 @@ async fn document_parts(
     out: &mut Vec<Part>,
 ) -> Result<(), Failure> {
     parse::check(value)?;
-    let pieces = word::parse_heredoc(value, &parse::options(false)).map_err(|_| bad(value))?;
+    let joined = joined_lines(value);
+    let pieces = word::parse_heredoc(&joined, &parse::options(false)).map_err(|_| bad(value))?;
     expand_pieces(shell, &pieces, quotes, out).await
+}
+
+/// A text without the line ends behind a backslash.
+fn joined_lines(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (c, chars.clone().next()) {
+            ('\\', Some('\n')) => {
+                chars.next();
+            }
+            ('\\', Some(next)) => {
+                out.push(c);
+                out.push(next);
+                chars.next();
+            }
+            _ => out.push(c),
+        }
+    }
+    out
 }
 
 /// The word in `"${x:-word}"`, where single quotes mean themselves.
@@ -186,6 +207,13 @@ fn join(parts: Vec<Part>, f: impl Fn(String, bool) -> String) -> String {
         }
     }
     out
+}
+
+/// The `${…}` in a text.
+fn unread(text: &str) -> &str {
+    let from = text.find("${").unwrap_or(0);
+    let end = text[from..].find('}').map_or(text.len(), |at| from + at + 1);
+    &text[from..end]
 }
 
 fn bad(value: &str) -> Failure {
@@ -234,6 +262,8 @@ fn expand_pieces<'a>(
             let outcome =
                 |text: String| if quoted { Part::Text { text, quoted: true } } else { Part::Split(text) };
             match &piece.piece {
+                // What the library cannot read in `${…}` it gives as it is written.
+                WordPiece::Text(text) if text.contains("${") => return Err(bad(unread(text))),
                 WordPiece::Text(text) => out.push(literal(text.clone(), quoted)),
                 WordPiece::SingleQuotedText(text) => out.push(literal(text.clone(), true)),
                 WordPiece::AnsiCQuotedText(text) if shell.is_bash() => out.push(literal(ansi_c(text), true)),
@@ -397,6 +427,7 @@ async fn run_captured(shell: &mut Shell, text: &str) -> Vec<u8> {
         inner.line_base = inner.line.saturating_sub(1);
         inner.note = "command substitution";
         inner.options.errexit &= !inner.is_bash();
+        inner.may_become = true;
         let flow = inner.text(&text).await;
         run::finish(&mut inner, flow).await
     });

@@ -4,7 +4,7 @@
 use super::{Builtin, invalid_option, letters, names, usage};
 use crate::shell::run::Flow;
 use crate::shell::simple;
-use crate::shell::state::Shell;
+use crate::shell::state::{HOP, Shell};
 use crate::world::errno::Errno;
 
 pub(super) async fn leave(shell: &mut Shell, which: Builtin, args: &[&str]) -> Flow {
@@ -118,7 +118,11 @@ pub(super) async fn source(shell: &mut Shell, name: &str, args: &[&str]) -> Flow
     shell.sourcing += 1;
     shell.evaluating += 1;
     shell.status = 0;
-    let flow = shell.text(&text).await;
+    let flow = if shell.depth % HOP == HOP - 1 {
+        shell.apart(async move |inner| inner.text(&text).await).await
+    } else {
+        shell.text(&text).await
+    };
     shell.evaluating -= 1;
     shell.sourcing -= 1;
     (shell.source, shell.defines_in, shell.note, shell.line_base, shell.line) = before;
