@@ -13,6 +13,9 @@ use maillab::world::process::{Environment, Programs};
 use proptest::prelude::*;
 use std::rc::Rc;
 
+/// How long a snippet may take, in virtual seconds.
+const PATIENCE: u64 = 600;
+
 /// A snippet and what the real shell made of it.
 struct Snippet {
     text: String,
@@ -74,7 +77,7 @@ fn run(program: &'static str, text: &str) -> (String, i32) {
         p.set_fd(2, Some(sink));
         p.exec(program, &argv).await.unwrap_or(127)
     });
-    let limit = world.now() + Duration::from_secs(600);
+    let limit = world.now() + Duration::from_secs(PATIENCE);
     let ended = world.run_while(limit, || child.status().is_some());
     let failure = world.failure();
     let output = String::from_utf8_lossy(&seen.borrow()).into_owned();

@@ -58,9 +58,9 @@ pub async fn expand(
         // `${#?}` is the length of `$?`.
         E::IndicateErrorIfNullOrUnset {
             parameter: Parameter::Special(SpecialParameter::PositionalParameterCount),
-            error_message: None,
+            error_message,
             ..
-        } => {
+        } if error_message.as_deref().unwrap_or_default().is_empty() => {
             let n = shell.status.to_string().len();
             put(shell, Content::One(n.to_string()), quoted, out);
         }

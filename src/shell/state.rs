@@ -7,6 +7,7 @@ use super::parse::{self, Trouble};
 use super::run::{self, Flow};
 use super::variable::{Letters, Value, Variable};
 use super::{arith, redirect};
+use crate::world::clock::Duration;
 use crate::world::open::Open;
 use crate::world::process::{Environment, Process};
 use brush_parser::ast::FunctionBody;
@@ -430,11 +431,13 @@ impl Shell {
         drop(self.p.set_fds(before));
     }
 
-    /// Lets the world go on now and then: a loop without end must not stop time.
+    /// Lets the world go on now and then: a loop without end must not stop time. The longer a script
+    /// has run, the more time passes, so that whoever waits for it in vain gives up soon.
     pub async fn step(&mut self) {
         self.steps += 1;
         if self.steps.is_multiple_of(500) {
-            self.p.sleep(std::time::Duration::from_micros(100)).await;
+            let pause = Duration::from_micros(100 << (self.steps / 200_000).min(30));
+            self.p.sleep(pause).await;
         }
     }
 }

@@ -209,6 +209,17 @@ fn join(parts: Vec<Part>, f: impl Fn(String, bool) -> String) -> String {
     out
 }
 
+fn plain(piece: &WordPiece) -> Option<&str> {
+    match piece {
+        WordPiece::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn opens(piece: Option<&WordPieceWithSource>) -> bool {
+    piece.and_then(|p| plain(&p.piece)).is_some_and(|text| text.starts_with('{'))
+}
+
 /// The `${…}` in a text.
 fn unread(text: &str) -> &str {
     let from = text.find("${").unwrap_or(0);
@@ -257,13 +268,17 @@ fn expand_pieces<'a>(
 ) -> Expanding<'a, ()> {
     Box::pin(async move {
         let quoted = quotes != Quotes::None;
-        for piece in pieces {
+        for (n, piece) in pieces.iter().enumerate() {
             let literal = |text: String, quoted: bool| Part::Text { text, quoted };
             let outcome =
                 |text: String| if quoted { Part::Text { text, quoted: true } } else { Part::Split(text) };
             match &piece.piece {
                 // What the library cannot read in `${…}` it gives as it is written.
                 WordPiece::Text(text) if text.contains("${") => return Err(bad(unread(text))),
+                WordPiece::Text(text) if text.ends_with('$') && opens(pieces.get(n + 1)) => {
+                    let whole: String = pieces[n..].iter().map_while(|p| plain(&p.piece)).collect();
+                    return Err(bad(unread(&whole)));
+                }
                 WordPiece::Text(text) => out.push(literal(text.clone(), quoted)),
                 WordPiece::SingleQuotedText(text) => out.push(literal(text.clone(), true)),
                 WordPiece::AnsiCQuotedText(text) if shell.is_bash() => out.push(literal(ansi_c(text), true)),
