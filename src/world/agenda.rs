@@ -87,7 +87,8 @@ impl Agenda {
         if !self.cancelled.insert(number) {
             return;
         }
-        self.busy -= usize::from(weight == Weight::Busy);
+        // When the world ends, timers let go of entries that are gone already.
+        self.busy = self.busy.saturating_sub(usize::from(weight == Weight::Busy));
         if self.cancelled.len() > 1024 && self.cancelled.len() > self.heap.len() / 2 {
             let cancelled = std::mem::take(&mut self.cancelled);
             self.heap.retain(|e| !cancelled.contains(&e.number));
