@@ -227,7 +227,7 @@ async fn slice(
             // The positional parameters count from $0.
             let positional = matches!(parameter, Parameter::Special(_));
             let mut all = all;
-            if positional && (offset == 0 || offset < 0) {
+            if positional && offset <= 0 {
                 all.insert(0, shell.name.clone());
             }
             let base = i64::from(positional && offset > 0);

@@ -221,7 +221,7 @@ async fn log_in(shell: &mut Shell) {
     for file in std::iter::once("/etc/profile".to_owned()).chain(own) {
         let Ok(text) = shell.p.read_text(&file) else { continue };
         let source = std::mem::replace(&mut shell.source, file.as_str().into());
-        let note = std::mem::replace(&mut shell.note, "");
+        let note = std::mem::take(&mut shell.note);
         let flow = shell.text(&text).await;
         (shell.source, shell.note) = (source, note);
         if let Flow::Exit(_) = flow {
