@@ -89,7 +89,7 @@ pub fn mask(text: &str) -> String {
     let mut text = apply(text.to_owned(), RULES);
     let mut ids: Vec<String> = Vec::new();
     for pattern in IDS {
-        let replaced = regex(pattern).replace_all(&text, |c: &Captures<'_>| {
+        let replaced = regex(pattern).replace_all(&text, |c: &Captures<'_, str>| {
             let id = c[0].to_owned();
             let n = ids.iter().position(|i| *i == id).unwrap_or_else(|| {
                 ids.push(id);
