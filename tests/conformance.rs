@@ -14,32 +14,92 @@ use std::path::Path;
 
 #[test]
 fn the_lab_says_what_the_real_programs_said() {
-    let list = fs::read_to_string("tests/conformance/must.txt").expect("the list is there");
     let mut wrong = String::new();
-    for name in list.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
-        let real = fs::read_to_string(Path::new("tests/conformance").join(format!("{name}.real")));
-        let real = mask(&real.unwrap_or_else(|e| panic!("{name}.real: {e}")));
-        let ours = mask(&transcript(name));
-        if ours != real {
-            let diff = TextDiff::from_lines(&real, &ours);
-            wrong +=
-                &diff.unified_diff().context_radius(1).header(&format!("{name} real"), "lab").to_string();
+    for name in must() {
+        match differs(&name) {
+            Ok(None) => {}
+            Ok(Some(diff)) => wrong += &diff,
+            Err(stopped) => wrong += &format!("{name}: {stopped}\n"),
         }
     }
     assert!(wrong.is_empty(), "the lab and the real programs disagree:\n{wrong}");
 }
 
+/// How far the lab is with the cases that need not be the same yet; `--nocapture` shows it.
+#[test]
+fn the_cases_ahead_are_counted() {
+    let must = must();
+    let all = cases();
+    for name in &must {
+        assert!(all.contains(name), "{name} stands in must.txt, and there is no such case");
+    }
+    let ahead: Vec<&String> = all.iter().filter(|n| !must.contains(n)).collect();
+    let mut same = 0;
+    for name in &ahead {
+        let word = match differs(name) {
+            Ok(None) => {
+                same += 1;
+                "the same: it belongs into must.txt".to_owned()
+            }
+            Ok(Some(diff)) => {
+                let lines = |sign: char, head: &str| {
+                    diff.lines().filter(|l| l.starts_with(sign) && !l.starts_with(head)).count()
+                };
+                format!("{} lines missing, {} too many", lines('-', "---"), lines('+', "+++"))
+            }
+            Err(stopped) => stopped,
+        };
+        println!("{name:36} {word}");
+    }
+    println!("{} cases, {} must be the same, {same} more are", all.len(), must.len());
+}
+
+/// The cases that must be the same.
+fn must() -> Vec<String> {
+    let list = fs::read_to_string("tests/conformance/must.txt").expect("the list is there");
+    list.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')).map(str::to_owned).collect()
+}
+
+/// All cases that have a recording.
+fn cases() -> Vec<String> {
+    let mut found = Vec::new();
+    for folder in ["notebook", "delivery", "smtpd", "mailbox"] {
+        let entries = fs::read_dir(Path::new("tests/conformance").join(folder)).expect("the folder is there");
+        let mut names: Vec<String> = entries
+            .flatten()
+            .filter_map(|e| e.file_name().to_string_lossy().strip_suffix(".real").map(str::to_owned))
+            .collect();
+        names.sort();
+        found.extend(names.into_iter().map(|name| format!("{folder}/{name}")));
+    }
+    found
+}
+
+/// Where the lab and the recording differ, if they do.
+fn differs(name: &str) -> Result<Option<String>, String> {
+    let path = Path::new("tests/conformance").join(format!("{name}.real"));
+    let real = fs::read(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let real = mask(&String::from_utf8_lossy(&real));
+    let ours = mask(&transcript(name)?);
+    if ours == real {
+        return Ok(None);
+    }
+    let diff = TextDiff::from_lines(&real, &ours);
+    let header = format!("{name} real");
+    Ok(Some(diff.unified_diff().context_radius(1).header(&header, "lab").to_string()))
+}
+
 /// Runs a case with room for shells that run in one another.
-fn transcript(name: &str) -> String {
+fn transcript(name: &str) -> Result<String, String> {
     let path = format!("tests/conformance/{name}.yaml");
-    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+    let text = fs::read_to_string(&path).map_err(|e| format!("{path}: {e}"))?;
     let run = move || {
-        let scenario = load::load(&text).unwrap_or_else(|e| panic!("{path}: {}", e.message));
+        let scenario = load::load(&text).map_err(|e| e.message)?;
         let options = Options { keep: Keep::Nothing, seed: None };
-        run(&scenario, options).unwrap_or_else(|e| panic!("{path}: {e}")).transcript.clone()
+        run(&scenario, options).map(|outcome| outcome.transcript.clone()).map_err(|e| e.to_string())
     };
-    let thread = std::thread::Builder::new().stack_size(64 << 20).spawn(run);
-    thread.expect("a thread starts").join().expect("the case runs")
+    let thread = std::thread::Builder::new().stack_size(64 << 20).spawn(run).expect("a thread starts");
+    thread.join().map_err(|_| "the lab panicked".to_owned())?
 }
 
 #[test]
@@ -51,7 +111,7 @@ fn what_differs_between_two_runs_is_masked() {
     assert_eq!(mask(one), masked);
     assert_eq!(
         mask("  Folder: /home/w/Maildir/new/1795491038.4162_1.host\t    429\n"),
-        "  Folder: /home/w/Maildir/new/MAILDIRNAME.host\t429\n"
+        "  Folder: /home/w/Maildir/new/MAILDIRNAME\t429\n"
     );
     assert_eq!(
         mask("-rw------- 1 wand mail 500 Nov 24 03:28 wand\n"),
