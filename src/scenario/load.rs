@@ -4,6 +4,8 @@
 mod hosts;
 mod steps;
 
+pub use steps::some_of;
+
 use super::model::{Scenario, Span};
 use super::problem::{Problem, did_you_mean};
 use super::yaml::{self, Kind, Node};

@@ -152,6 +152,8 @@ fn syntax(info: &str, at: usize, source: &str) -> Problem {
             .expected("quotes around a text that holds `: `, or the indentation of the lines above")
     } else if has("unprintable") {
         Problem::new(at..at, "this character is not allowed in YAML").expected("text")
+    } else if let Some((what, expected)) = info.split_once(", expected ") {
+        Problem::new(at..at, format!("this is not YAML: {what}")).expected(expected)
     } else {
         Problem::new(at..at, format!("this is not YAML: {info}")).expected("YAML 1.2")
     }
@@ -189,6 +191,9 @@ impl Builder<'_> {
             Event::Scalar(_, _, _, Some(tag))
             | Event::SequenceStart(_, Some(tag))
             | Event::MappingStart(_, Some(tag)) => {
+                let marked = self.source.get(span.clone()).and_then(|t| t.split_whitespace().next());
+                let tag =
+                    marked.filter(|t| t.starts_with('!')).map_or_else(|| tag.to_string(), str::to_owned);
                 let message = format!("the tag `{tag}` is not read in scenarios");
                 return Err(Problem::new(span, message).expected("the value alone; a text in quotes"));
             }

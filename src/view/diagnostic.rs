@@ -2,7 +2,7 @@
 
 use crate::scenario::model::Span;
 use crate::scenario::problem::Problem;
-use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 
 /// Lines shown before and after the text.
 const AROUND: usize = 1;
@@ -30,38 +30,34 @@ fn show(title: &str, level: &str, problem: &Problem, path: &str, source: &str, c
     }
     let window = Window::around(source, &problem.span, AROUND);
     let also = problem.also.as_ref();
-    let mut snippet = window.snippet();
-    snippet = snippet
-        .annotation(labelled(AnnotationKind::Primary.span(window.place(&problem.span)), &problem.label));
+    let mut snippet = window.snippet(path);
+    let primary = AnnotationKind::Primary.span(window.place(&problem.span));
+    snippet = snippet.annotation(labelled(primary, &problem.label));
     if let Some((span, text)) = also.filter(|(span, _)| window.holds(span)) {
         snippet = snippet.annotation(labelled(AnnotationKind::Context.span(window.place(span)), text));
     }
     let title_level = if level.is_empty() { Level::NOTE.no_name() } else { Level::ERROR };
-    let mut group: Group<'_> =
-        title_level.primary_title(title).element(origin(path, source, problem.span.start)).element(snippet);
-    if let Some((span, text)) = also.filter(|(span, _)| !window.holds(span)) {
-        let window = Window::around(source, span, 0);
+    let mut group: Group<'_> = title_level.primary_title(title).element(snippet);
+    let far = also.filter(|(span, _)| !window.holds(span));
+    let far = far.map(|(span, text)| (Window::around(source, span, 0), span, text));
+    if let Some((window, span, text)) = &far {
         let annotation = labelled(AnnotationKind::Context.span(window.place(span)), text);
-        group =
-            group.element(origin(path, source, span.start)).element(window.snippet().annotation(annotation));
+        group = group.element(window.snippet(path).annotation(annotation));
     }
     for note in &problem.notes {
         group = group.element(Level::NOTE.no_name().message(note.as_str()));
     }
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    renderer.term_width(100).render(&[group])
+    let out = renderer.term_width(100).render(&[group]);
+    let out = window.true_column(out, path, source, &problem.span);
+    match &far {
+        Some((window, span, _)) => window.true_column(out, path, source, span),
+        None => out,
+    }
 }
 
 fn labelled<'t>(annotation: Annotation<'t>, label: &'t str) -> Annotation<'t> {
     if label.is_empty() { annotation } else { annotation.label(label) }
-}
-
-/// Where a place is; a snippet that shows a part of a long line cannot tell.
-fn origin<'p>(path: &'p str, source: &str, at: usize) -> Origin<'p> {
-    let before = &source[..floor(source, at.min(source.len()))];
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    Origin::path(path).line(line).char_column(column)
 }
 
 /// The lines around a place, so that a large file is not copied.
@@ -89,8 +85,24 @@ impl<'s> Window<'s> {
         Window { text: source[start..end].trim_end_matches(['\n', '\r']), first_line, start }
     }
 
-    fn snippet(&self) -> Snippet<'s, Annotation<'s>> {
-        Snippet::source(self.text).line_start(self.first_line).fold(false)
+    fn snippet<'t>(&self, path: &'t str) -> Snippet<'t, Annotation<'t>>
+    where
+        's: 't,
+    {
+        Snippet::source(self.text).path(path).line_start(self.first_line).fold(false)
+    }
+
+    /// A report in which the column is that of the file, where this text begins within a line.
+    fn true_column(&self, report: String, path: &str, source: &str, span: &Span) -> String {
+        let line = |text: &str| text.rfind('\n').map_or(0, |n| n + 1);
+        let at = self.start + self.place(span).start;
+        let (cut, whole) = (line(&source[self.start..at]) + self.start, line(&source[..at]));
+        if cut == whole {
+            return report;
+        }
+        let number = self.first_line + source[self.start..at].matches('\n').count();
+        let place = |start: usize| format!("{path}:{number}:{}", source[start..at].chars().count() + 1);
+        report.replacen(&place(cut), &place(whole), 1)
     }
 
     fn holds(&self, span: &Span) -> bool {

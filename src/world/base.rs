@@ -248,11 +248,15 @@ pub fn has_user(name: &str) -> bool {
     passwd::users(include_str!("base/passwd")).any(|user| user.name == name)
 }
 
-/// Does the base system itself have a user or group of this name or number, so that
-/// [`add_user`] would refuse it?
-pub fn has_account(name: &str, id: Uid) -> bool {
-    passwd::users(include_str!("base/passwd")).any(|user| user.name == name || user.uid == id)
-        || passwd::groups(include_str!("base/group")).any(|group| group.name == name || group.gid == id)
+/// Does the base system itself have a user or group of this name? [`add_user`] refuses it then.
+pub fn has_account(name: &str) -> bool {
+    has_user(name) || passwd::groups(include_str!("base/group")).any(|group| group.name == name)
+}
+
+/// The same for the number of a user or group.
+pub fn has_id(id: Uid) -> bool {
+    passwd::users(include_str!("base/passwd")).any(|user| user.uid == id)
+        || passwd::groups(include_str!("base/group")).any(|group| group.gid == id)
 }
 
 /// Install the file of the lab's program `name` under `path`, replacing what is there. `mode` may

@@ -109,12 +109,14 @@ impl Loader<'_> {
             let (user, place) = self.user(value)?;
             let place = place.unwrap_or_else(|| key.span.clone());
             let uid = user.uid.unwrap_or(1000 + n as u32);
-            if base::has_account(&name, uid) {
-                return Err(Problem::new(
-                    place,
-                    format!("every host has an account `{name}` or {uid} already"),
-                )
-                .expected("another name and user id"));
+            let taken = |span: &Span, what: String| {
+                Err(Problem::new(span.clone(), format!("every host has {what} already")).expected("another"))
+            };
+            if base::has_account(&name) {
+                return taken(&key.span, format!("a user or group `{name}`"));
+            }
+            if base::has_id(uid) {
+                return taken(&place, format!("a user or group with the id {uid}"));
             }
             if let Some(first) = places.insert(uid, place.clone()).filter(|_| !users.contains_key(&name)) {
                 return Err(Problem::new(place, format!("two users have the user id {uid}"))

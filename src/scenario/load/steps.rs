@@ -68,7 +68,7 @@ impl Loader<'_> {
             Some(near) => format!("did you mean `{near}`?"),
             None => "expected one of the hosts above".to_owned(),
         };
-        Err(problem.note(format!("the hosts are {}", hosts.keys().cloned().collect::<Vec<_>>().join(", "))))
+        Err(problem.note(format!("the hosts are {}", some_of(hosts.keys()))))
     }
 
     fn shell(
@@ -239,6 +239,14 @@ impl Loader<'_> {
         };
         Ok(Trouble::Refuse { host: self.known_host(&host, hosts)?, port })
     }
+}
+
+/// The first of many names, so that a message stays one.
+pub fn some_of<'n>(names: impl ExactSizeIterator<Item = &'n String>) -> String {
+    const SHOWN: usize = 8;
+    let more = names.len().saturating_sub(SHOWN);
+    let shown = names.take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
 /// Empty lines at the end of what is expected belong to the layout of the file.
