@@ -150,12 +150,10 @@ fn of_source(source: &Source, arguments: &Run, colour: bool) -> Result {
     let keep = if arguments.trace == Some(TraceFormat::None) { Keep::Nothing } else { Keep::All };
     let outcome = match run_scenario(&source.scenario, Options { keep, seed: arguments.seed }) {
         Ok(outcome) => outcome,
-        Err(stopped) => {
-            let (status, word) = match &stopped {
-                Stopped::Boot(_) => (2, "error"),
-                Stopped::Failed(_) => (3, "error: a program of the lab failed"),
-            };
-            return nothing(&source.path, status, format!("{word}: {}: {stopped}", source.path.display()));
+        Err(Stopped::Boot(problem)) => return nothing(&source.path, 2, source.complaint(&problem, colour)),
+        Err(Stopped::Failed(failure)) => {
+            let text = format!("error: {}: a program of the lab failed: {failure}", source.path.display());
+            return nothing(&source.path, 3, text);
         }
     };
     let trace = outcome.world.trace();

@@ -158,7 +158,8 @@ impl Loader<'_> {
             if let Some(text) = line.strip_prefix("C:") {
                 let text = text.strip_prefix(' ').unwrap_or(text);
                 chat.lines.push((Placed { value: text.to_owned(), span: place(text) }, Vec::new()));
-            } else if let Some(text) = line.strip_prefix("S:").map(str::trim_start) {
+            } else if let Some(text) = line.strip_prefix("S:") {
+                let text = text.strip_prefix(' ').unwrap_or(text);
                 expected.push(Placed { value: text.to_owned(), span: place(text) });
             } else if let Some(text) = line.strip_prefix("! ") {
                 expected.push(Placed { value: text.to_owned(), span: place(text) });
