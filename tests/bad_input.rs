@@ -53,7 +53,7 @@ fn many_hosts() -> String {
 /// Nine lines that stand for a thousand million words.
 fn bomb() -> String {
     let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
-    let mut text = format!("a: &a [{}]\n", vec!["lol"; 9].join(","));
+    let mut text = format!("a: &a [{}]\n", ["lol"; 9].join(","));
     for pair in names.windows(2) {
         text += &format!("{}: &{} [{}]\n", pair[1], pair[1], vec![format!("*{}", pair[0]); 9].join(","));
     }
