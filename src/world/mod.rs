@@ -7,7 +7,7 @@
 //! - [`process`]: a running program's view of its machine, the interface of everything above
 //! - [`errno`], [`rng`]: the small things they share
 //!
-//! The world is a discrete-event simulation: one thread, one [agenda](agenda), and tasks that
+//! The world is a discrete-event simulation: one thread, one [agenda], and tasks that
 //! are polled when an entry of the agenda wakes them. [`World::step`] does one entry.
 
 pub mod agenda;
