@@ -121,15 +121,7 @@ impl<'a> Work<'a> {
         out.reserve(self.content.len() + 16);
         let body = memchr::memmem::find(&self.content, b"\n\n").map_or(self.content.len(), |at| at + 1);
         out.extend_from_slice(&self.content[..body]);
-        let mut rest = &self.content[body..];
-        while !rest.is_empty() {
-            let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |n| n + 1);
-            if rest.starts_with(b"From ") {
-                out.push(b'>');
-            }
-            out.extend_from_slice(&rest[..end]);
-            rest = &rest[end..];
-        }
+        push_quoted(&mut out, &self.content[body..]);
         if !out.ends_with(b"\n") {
             out.push(b'\n');
         }
@@ -217,4 +209,46 @@ fn make_directories(p: &Process, path: &str) -> Sys<()> {
         (made, _) => made,
     };
     made.or_else(|e| if e == Errno::EEXIST { Ok(()) } else { Err(e) })
+}
+
+/// Appends the lines of a body; one that would look like the beginning of a message gets a `>` (mbox(5)).
+fn push_quoted(out: &mut Vec<u8>, body: &[u8]) {
+    for line in body.split_inclusive(|&b| b == b'\n') {
+        if line.starts_with(b"From ") {
+            out.push(b'>');
+        }
+        out.extend_from_slice(line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::push_quoted;
+    use proptest::prelude::*;
+
+    /// Octets of every kind, and lines that look like the beginning of a message more often than chance has it.
+    fn body() -> impl Strategy<Value = Vec<u8>> {
+        let line = prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..20),
+            "(>{0,2}From |From|from )[a-z ]{0,5}".prop_map(String::into_bytes),
+        ];
+        proptest::collection::vec(line, 0..8).prop_map(|lines| lines.join(&b'\n'))
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_quoted_is_read_back(body in body()) {
+            let mut quoted = Vec::new();
+            push_quoted(&mut quoted, &body);
+            prop_assert!(!quoted.split(|&b| b == b'\n').any(|line| line.starts_with(b"From ")));
+            // A line that began with `>From ` already is left as it is, so the reading is by the original.
+            let mut read = quoted.split(|&b| b == b'\n');
+            for line in body.split(|&b| b == b'\n') {
+                let stored = read.next().expect("as many lines as before");
+                let stored = if line.starts_with(b"From ") { &stored[1..] } else { stored };
+                prop_assert_eq!(line, stored);
+            }
+            prop_assert!(read.next().is_none());
+        }
+    }
 }
