@@ -225,8 +225,8 @@ impl<'d> Delivery<'d> {
         self.daemon.msg.log(&line);
     }
 
-    /// Marks a recipient as done in the queue file.
-    fn strike(&self, rcpt: &Recipient) {
+    /// Marks a recipient as done in the queue file: one that stands in none is passed over.
+    pub fn strike(&self, rcpt: &Recipient) {
         if rcpt.offset == 0 {
             return;
         }
