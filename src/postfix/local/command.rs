@@ -80,7 +80,9 @@ impl<'a> Work<'a> {
             loop {
                 let room = OUTPUT.saturating_sub(output.borrow().len());
                 match reader.read(room.max(1)).await {
-                    Ok(piece) if room > 0 && !piece.is_empty() => output.borrow_mut().extend_from_slice(&piece),
+                    Ok(piece) if room > 0 && !piece.is_empty() => {
+                        output.borrow_mut().extend_from_slice(&piece)
+                    }
                     _ => break,
                 }
             }
@@ -107,7 +109,8 @@ impl<'a> Work<'a> {
         let p = &self.daemon().p;
         let cred = start.cred.clone().unwrap_or_else(Cred::root);
         let shell = &self.settings().command_shell;
-        let words: Vec<Rc<str>> = command.split([' ', '\t']).filter(|w| !w.is_empty()).map(Into::into).collect();
+        let words: Vec<Rc<str>> =
+            command.split([' ', '\t']).filter(|w| !w.is_empty()).map(Into::into).collect();
         let harmless = command.chars().all(|c| c.is_ascii_alphanumeric() || HARMLESS.contains(c));
         let fatal = |program: &str, e: Errno| format!("fatal: execvp {program}: {e}");
         if !shell.is_empty() {
@@ -165,8 +168,10 @@ impl<'a> Work<'a> {
             all.push(("ORIGINAL_RECIPIENT", &rcpt.original));
         }
         let filter = &self.settings().command_filter;
-        let mut env: Environment =
-            all.into_iter().map(|(name, value)| (name.into(), expand::censored(value, filter).into())).collect();
+        let mut env: Environment = all
+            .into_iter()
+            .map(|(name, value)| (name.into(), expand::censored(value, filter).into()))
+            .collect();
         env.insert("PATH".into(), "/usr/bin:/bin".into());
         for word in &self.settings().export_environment {
             match word.split_once('=') {

@@ -31,7 +31,8 @@ impl<'a> Work<'a> {
                 }
             }
             let cred = next.rights.as_ref().map_or_else(Cred::root, |u| rights_of(u.uid, u.gid));
-            self.with_rights(&cred, |p| p.read_text(path)).map_err(|e| format!("cannot open include file {path}: {e}"))
+            self.with_rights(&cred, |p| p.read_text(path))
+                .map_err(|e| format!("cannot open include file {path}: {e}"))
         });
         let text = match read {
             Ok(text) => text,

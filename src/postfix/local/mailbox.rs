@@ -59,7 +59,9 @@ impl<'a> Work<'a> {
                 return self.maildir(state, &path).await;
             }
             let cred = rights_of(user.uid, user.gid);
-            return self.to_file(state, Target { path: &path, cred, give_to: None, lock_may_fail: false }).await;
+            return self
+                .to_file(state, Target { path: &path, cred, give_to: None, lock_may_fail: false })
+                .await;
         }
         self.chose(state, "mail_spool_directory", &settings.mail_spool);
         if settings.mail_spool.ends_with('/') {

@@ -3,7 +3,6 @@
 
 use super::Work;
 use crate::postfix::deliver::Dsn;
-use crate::world::clock::Duration;
 use crate::world::errno::Errno;
 use crate::world::fs::{Kind, LockKind, OpenFlags, Stat};
 use crate::world::open::Open;
@@ -63,7 +62,7 @@ impl<'a> Work<'a> {
                 let mbox = Mbox { work: self, open, stat, lock_file };
                 if stat.is_file() && self.settings().locks.kernel {
                     let locks = &self.settings().locks;
-                    let patience = Duration::from_micros(locks.delay.as_micros() * locks.attempts as u64);
+                    let patience = locks.delay * locks.attempts.min(1000) as u32;
                     if let Err(e) = mbox.open.lock(LockKind::Exclusive, patience).await {
                         return Err(Dsn::new(status(e), format!("unable to lock for exclusive access: {e}")));
                     }
