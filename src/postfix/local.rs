@@ -317,9 +317,8 @@ impl<'a> Work<'a> {
         }
         let request = &self.delivery.request;
         if let Ok(mut file) = QueueFile::parse(request.file.clone()) {
-            file.sender = state.sender.clone();
             file.recipients = vec![state.rcpt.clone()];
-            bounce::refuse(self.daemon(), &request.id, &file, dsn.clone()).await;
+            bounce::tell(self.daemon(), &request.id, &file, &state.sender, dsn.clone()).await;
         }
         self.delivery.log(&state.rcpt, RELAY, Progress::default(), &dsn, "bounced", &dsn.reason);
         Status::Done

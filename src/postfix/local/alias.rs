@@ -100,6 +100,7 @@ impl<'a> Work<'a> {
             return self.deferred(state, Dsn::new("4.3.0", "alias database unavailable")).await;
         }
         let resent = next.resent && !state.resent;
+        next.level += 1;
         let mut status = Status::Done;
         for destination in destinations {
             status = status.and(self.destination(&next, destination).await);

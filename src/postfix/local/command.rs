@@ -12,6 +12,7 @@ use crate::world::errno::Errno;
 use crate::world::exec::{Child, Signal, Start};
 use crate::world::fs::Access;
 use crate::world::process::{Environment, STDERR, STDIN, STDOUT};
+use crate::world::timer::{Either, race};
 use crate::world::users::Cred;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -79,9 +80,10 @@ impl<'a> Work<'a> {
             writer.end();
             loop {
                 let room = OUTPUT.saturating_sub(output.borrow().len());
-                match reader.read(room.max(1)).await {
-                    Ok(piece) if room > 0 && !piece.is_empty() => {
-                        output.borrow_mut().extend_from_slice(&piece)
+                // One that is killed takes its output with it.
+                match race(killed(&child), reader.read(room.max(1))).await {
+                    Either::Right(Ok(piece)) if room > 0 && !piece.is_empty() => {
+                        output.borrow_mut().extend_from_slice(&piece);
                     }
                     _ => break,
                 }
@@ -183,6 +185,13 @@ impl<'a> Work<'a> {
             };
         }
         env
+    }
+}
+
+/// Waits until a command is ended by a signal; for one that ends by itself, for ever.
+async fn killed(child: &Child) {
+    if child.wait().await <= 128 {
+        std::future::pending::<()>().await;
     }
 }
 

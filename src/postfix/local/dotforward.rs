@@ -25,6 +25,7 @@ impl<'a> Work<'a> {
         next.rights = Some(user.clone());
         next.expansion = Expansion::Forward;
         next.owner = Some(state.user.clone());
+        next.from_alias = Some(state.local.clone());
         let (path, stat) = self.find(&mut next, &user)?;
         // A second time: the file names its own user, who then gets the message.
         if self.seen.borrow_mut().before(Key::Forward(path.clone())) {

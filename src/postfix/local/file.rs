@@ -32,7 +32,7 @@ impl<'a> Work<'a> {
             return self.sent(state, format!("delivers to file: {path}")).await;
         }
         if path.ends_with('/') {
-            return self.maildir(state, path).await;
+            return self.maildir(state, &self.rights(state), path).await;
         }
         match self.append_to_file(state, path).await {
             Ok(()) => self.sent(state, format!("delivered to file: {path}")).await,

@@ -52,20 +52,21 @@ impl<'a> Work<'a> {
             self.chose(state, "mailbox_command", &settings.mailbox_command);
             return self.command(state, &settings.mailbox_command).await;
         }
+        let cred = rights_of(user.uid, user.gid);
         if !settings.home_mailbox.is_empty() {
             self.chose(state, "home_mailbox", &settings.home_mailbox);
             let path = format!("{}/{}", user.home, settings.home_mailbox);
             if path.ends_with('/') {
-                return self.maildir(state, &path).await;
+                return self.maildir(state, &cred, &path).await;
             }
-            let cred = rights_of(user.uid, user.gid);
             return self
                 .to_file(state, Target { path: &path, cred, give_to: None, lock_may_fail: false })
                 .await;
         }
         self.chose(state, "mail_spool_directory", &settings.mail_spool);
         if settings.mail_spool.ends_with('/') {
-            return self.maildir(state, &format!("{}{}/", settings.mail_spool, state.user)).await;
+            let path = format!("{}{}/", settings.mail_spool, state.user);
+            return self.maildir(state, &cred, &path).await;
         }
         self.spool_file(state, user).await
     }

@@ -5,12 +5,13 @@ use super::{State, Status, Work};
 use crate::postfix::deliver::Dsn;
 use crate::world::errno::{Errno, Sys};
 use crate::world::process::Process;
+use crate::world::users::Cred;
 use bytes::Bytes;
 use std::rc::Rc;
 
 impl<'a> Work<'a> {
-    /// Delivers to the Maildir `path`, which ends with a slash.
-    pub(super) async fn maildir(&self, state: &State, path: &str) -> Status {
+    /// Delivers to the Maildir `path`, which ends with a slash, with these rights.
+    pub(super) async fn maildir(&self, state: &State, cred: &Cred, path: &str) -> Status {
         if self.is_rehearsal() {
             return self.sent(state, "delivers to maildir").await;
         }
@@ -18,10 +19,9 @@ impl<'a> Work<'a> {
         if !self.settings().frozen_delivered {
             state.delivered = state.rcpt.address.clone();
         }
-        let cred = self.rights(&state);
         let message = self.for_maildir(&state).into();
         let host = self.daemon().p.host().name().clone();
-        match self.with_rights(&cred, |p| write(p, path, &host, message)) {
+        match self.with_rights(cred, |p| write(p, path, &host, message)) {
             Ok(()) => self.sent(&state, "delivered to maildir").await,
             Err((file, e)) => {
                 let what = format!("create maildir file {file}: {e}");
