@@ -2,6 +2,7 @@
 
 use super::source;
 use maillab::scenario::boot;
+use maillab::scenario::load;
 use maillab::scenario::run;
 use maillab::trace::Keep;
 use std::io::Write;
@@ -20,7 +21,7 @@ pub fn exec(path: &Path, target: &str, command: &str, colour: bool) -> u8 {
     let (name, user) = target.split_once(':').unwrap_or((target, "root"));
     let hosts = &source.scenario.hosts;
     let Some(host) = hosts.get(name) else {
-        let known = hosts.keys().cloned().collect::<Vec<_>>().join(", ");
+        let known = load::some_of(hosts.keys());
         eprintln!("error: there is no host `{name}` in {}\n  = the hosts are {known}", path.display());
         return 2;
     };

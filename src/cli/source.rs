@@ -3,7 +3,7 @@
 use maillab::scenario::load;
 use maillab::scenario::model::Scenario;
 use maillab::scenario::problem::Problem;
-use maillab::scenario::yaml::MAX_FILE;
+use maillab::scenario::yaml::{self, MAX_FILE};
 use maillab::view::diagnostic;
 use std::fs;
 use std::io::Read;
@@ -65,6 +65,9 @@ pub fn read(path: &Path, colour: bool) -> Result<Source, String> {
     // One octet more than may be, so that a file that is too large is seen to be.
     let read = file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes);
     read.map_err(|e| format!("error: {shown}: {}", plain(&e)))?;
+    if bytes.len() > MAX_FILE {
+        return Err(diagnostic::render(&yaml::too_large(), &shown, "", colour));
+    }
     let text = match String::from_utf8(bytes) {
         Ok(text) => text,
         Err(e) => {

@@ -1,7 +1,7 @@
 //! mail(1): the command line of s-nail 14.9.24, and which mode it asks for.
 //!
 //! With recipients (or `-t`, or `-.`) a letter is read from standard input and sent. Without,
-//! a mailbox is opened and commands are read (the [`reader`](super::reader)).
+//! a mailbox is opened and commands are read (the [`reader`]).
 //!
 //! Exit status: 0; 1 when there is no mail to read; 4 when a letter was not sent, or not to all;
 //! 64 for a usage error; 68 for arguments that the settings do not allow.

@@ -2,7 +2,7 @@
 //!
 //! A letter's way: [`sendmail`], [`postdrop`] → `maildrop/` → [`pickup`] → [`cleanup`] ←
 //! [`smtpd`]; cleanup asks [`trivial_rewrite`] and writes `incoming/`; [`qmgr`] moves it to
-//! `active/` and hands it to [`smtp`], [`local`], [`error`] or [`discard`]; what cannot be
+//! `active/` and hands it to [`smtp`], [`local`], [`error`] or `discard`; what cannot be
 //! delivered goes by way of [`bounce`] back to its sender.
 //!
 //! What they share: [`config`] and [`dict`] (settings and tables), [`master`] and [`server`]

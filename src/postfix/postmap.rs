@@ -1,7 +1,7 @@
 //! postmap(1): makes compiled tables, and asks any table a question.
 //!
 //! Sources are `key whitespace value`; keys are folded to lower case unless `-f` is given. See
-//! [`mkmap`](super::mkmap) for what it shares with postalias.
+//! [`mkmap`] for what it shares with postalias.
 
 use super::dict::source::{self, Reader};
 use super::mkmap::{self, Tool};

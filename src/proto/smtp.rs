@@ -1,6 +1,6 @@
 //! SMTP (RFC 5321) as both sides need it.
 //!
-//! - [`line`]: lines of a dialogue
+//! - [`mod@line`]: lines of a dialogue
 //! - [`command`]: what a client says
 //! - [`reply`]: what a server answers
 //! - [`dot`]: the message on the wire

@@ -6,21 +6,8 @@ use serde_json::{Value, json};
 pub fn schema() -> Value {
     let span = json!({ "type": "string", "pattern": "^([0-9]+(ms|s|m|h|d))+$", "description": "A span of time: 30s, 5m, 2h, 1d12h." });
     let host = json!({ "type": "string", "description": "The name of one of the hosts." });
-    let hosts = json!({ "oneOf": [host, { "type": "array", "items": host }] });
-    let fault = json!({
-        "type": "object", "additionalProperties": false, "minProperties": 1, "maxProperties": 2,
-        "description": "What breaks: one of these.",
-        "properties": {
-            "refuse": { "type": "string", "description": "A host, and perhaps a port: connections are refused." },
-            "drop": { "$ref": "#/$defs/hosts", "description": "Nothing passes to and from a host, or between two." },
-            "delay": { "$ref": "#/$defs/hosts", "description": "Segments take longer, to and from a host, or between two." },
-            "by": { "$ref": "#/$defs/span", "description": "With `delay`: how much longer." },
-            "partition": { "$ref": "#/$defs/hosts", "description": "These hosts and all others do not reach each other." },
-            "disk_full": { "$ref": "#/$defs/host", "description": "The disk of a host is full." },
-            "dns_servfail": { "$ref": "#/$defs/host", "description": "The name server of a host answers SERVFAIL." },
-            "dns_silent": { "$ref": "#/$defs/host", "description": "The name server of a host does not answer." },
-        },
-    });
+    let hosts = json!({ "oneOf": [host, { "type": "array", "items": host, "minItems": 1 }] });
+    let pair = json!({ "oneOf": [host, { "type": "array", "items": host, "minItems": 1, "maxItems": 2 }] });
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A maillab scenario",
@@ -42,7 +29,7 @@ pub fn schema() -> Value {
             "steps": { "type": "array", "items": { "$ref": "#/$defs/step" }, "description": "What happens, in order." },
         },
         "$defs": {
-            "span": span, "host": host, "hosts": hosts, "fault": fault,
+            "span": span, "host": host, "hosts": hosts, "pair": pair, "fault": fault(),
             "hostSpec": host_spec(), "file": file(), "step": step(),
         },
     })
@@ -100,31 +87,85 @@ fn file() -> Value {
     })
 }
 
-fn step() -> Value {
+/// An object with these keys, all of them needed, and no others.
+fn exactly(description: &str, properties: Value) -> Value {
+    let required: Vec<&String> = properties.as_object().into_iter().flat_map(|p| p.keys()).collect();
     json!({
         "type": "object", "additionalProperties": false,
-        "description": "One of: chat (with host and telnet), shell (with host), wait, note, fault, heal, until.",
-        "properties": {
-            "host": { "$ref": "#/$defs/host" },
-            "as": { "type": "string", "description": "With `shell`: who types; root if not given." },
-            "shell": { "type": "string", "description": "Commands behind `$ `, continued behind `> `, each followed by what it must print." },
-            "telnet": { "type": "string", "description": "With `chat`: the host and port to call." },
-            "tls": { "type": "string", "description": "With `chat`: the host and port to call, TLS from the first octet." },
-            "source": { "type": "string", "description": "With `chat`: the address to call from." },
-            "chat": { "type": "string", "description": "`C: ` lines are sent, `S: ` lines must come back." },
-            "wait": { "$ref": "#/$defs/span", "description": "Time passes." },
-            "note": { "type": "string", "description": "A text for the reader." },
-            "fault": { "$ref": "#/$defs/fault" },
-            "heal": { "oneOf": [{ "const": "all" }, { "$ref": "#/$defs/fault" }], "description": "A fault ends, or all do." },
-            "until": {
-                "type": "object", "additionalProperties": false, "required": ["host", "log"],
-                "description": "Time passes until the mail log of a host holds a line.",
-                "properties": {
-                    "host": { "$ref": "#/$defs/host" },
-                    "log": { "type": "string", "description": "What the line must hold; [..] stands for any text." },
-                    "within": { "$ref": "#/$defs/span", "description": "How long to wait at most; one hour if not given." },
-                },
-            },
-        },
+        "description": description, "required": required, "properties": properties,
+    })
+}
+
+/// The same with further keys that may be there.
+fn with(mut object: Value, more: Value) -> Value {
+    if let (Some(all), Value::Object(more)) = (object["properties"].as_object_mut(), more) {
+        all.extend(more);
+    }
+    object
+}
+
+fn fault() -> Value {
+    let host = json!({ "$ref": "#/$defs/host" });
+    let hosts = json!({ "$ref": "#/$defs/hosts" });
+    let pair = json!({ "$ref": "#/$defs/pair" });
+    let span = json!({ "$ref": "#/$defs/span" });
+    json!({
+        "description": "What breaks: one of these.",
+        "oneOf": [
+            exactly("A host, and perhaps a port: connections are refused.", json!({ "refuse": { "type": "string" } })),
+            exactly("Nothing passes to and from a host, or between two.", json!({ "drop": pair })),
+            exactly("Segments take longer, to and from a host, or between two.", json!({ "delay": pair, "by": span })),
+            exactly("These hosts and all others do not reach each other.", json!({ "partition": hosts })),
+            exactly("The disk of a host is full.", json!({ "disk_full": host })),
+            exactly("The name server of a host answers SERVFAIL.", json!({ "dns_servfail": host })),
+            exactly("The name server of a host does not answer.", json!({ "dns_silent": host })),
+        ],
+    })
+}
+
+fn step() -> Value {
+    let host = json!({ "$ref": "#/$defs/host" });
+    let span = json!({ "$ref": "#/$defs/span" });
+    let fault = json!({ "$ref": "#/$defs/fault" });
+    let target = json!({ "type": "string", "description": "The host, or address, and the port to call." });
+    let chat =
+        json!({ "type": "string", "description": "`C: ` lines are sent, `S: ` lines must come back." });
+    let source = json!({ "source": { "type": "string", "description": "The address to call from." } });
+    let user = json!({ "as": { "type": "string", "description": "Who types; root if not given." } });
+    let shell = json!({
+        "type": "string",
+        "description": "Commands behind `$ `, continued behind `> `, each followed by what it must print.",
+    });
+    let log =
+        json!({ "type": "string", "description": "What the line must hold; [..] stands for any text." });
+    let until = with(
+        exactly(
+            "The host whose mail log is read, and what a line of it must hold.",
+            json!({ "host": host, "log": log }),
+        ),
+        json!({ "within": { "$ref": "#/$defs/span", "description": "How long to wait at most; one hour if not given." } }),
+    );
+    let heal = json!({ "oneOf": [{ "const": "all" }, fault] });
+    json!({
+        "description": "What happens: one of these.",
+        "oneOf": [
+            with(
+                exactly("A conversation over TCP.", json!({ "host": host, "telnet": target, "chat": chat })),
+                source.clone(),
+            ),
+            with(
+                exactly(
+                    "A conversation in TLS from the first octet.",
+                    json!({ "host": host, "tls": target, "chat": chat }),
+                ),
+                source,
+            ),
+            with(exactly("Commands typed on a host.", json!({ "host": host, "shell": shell })), user),
+            exactly("Time passes.", json!({ "wait": span })),
+            exactly("A text for the reader.", json!({ "note": { "type": "string" } })),
+            exactly("Something breaks.", json!({ "fault": fault })),
+            exactly("A fault ends, or all do.", json!({ "heal": heal })),
+            exactly("Time passes until the mail log of a host holds a line.", json!({ "until": until })),
+        ],
     })
 }

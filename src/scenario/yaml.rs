@@ -7,6 +7,7 @@
 use super::model::Span;
 use super::problem::Problem;
 use saphyr_parser::{Event, Parser, ScalarStyle};
+use std::collections::BTreeMap;
 
 /// The largest file, in octets.
 pub const MAX_FILE: usize = 16 << 20;
@@ -39,11 +40,25 @@ impl Node {
     /// What it is, in words.
     pub fn describe(&self) -> &'static str {
         match &self.kind {
-            Kind::Scalar { text, plain: true, .. } if text.is_empty() => "nothing",
+            Kind::Scalar { text, plain: true, .. } => plain_scalar(text),
             Kind::Scalar { .. } => "a text",
             Kind::List(_) => "a list",
             Kind::Map(_) => "a map",
         }
+    }
+}
+
+/// What a scalar without quotes is (YAML 1.2, section 10.3: the core schema).
+fn plain_scalar(text: &str) -> &'static str {
+    // Nothing that long is a number, and most texts are seen to be none by their first letter.
+    if text.len() > 64 || text.starts_with(|c: char| c.is_alphabetic() && !"nNtTfF".contains(c)) {
+        return "a text";
+    }
+    match serde_yaml::from_str(text) {
+        Ok(serde_yaml::Value::Null) => "nothing",
+        Ok(serde_yaml::Value::Bool(_)) => "a truth value",
+        Ok(serde_yaml::Value::Number(_)) => "a number",
+        _ => "a text",
     }
 }
 
@@ -53,16 +68,15 @@ impl Node {
 /// What is wrong with it, and where.
 pub fn parse(source: &str) -> Result<Node, Problem> {
     if source.len() > MAX_FILE {
-        let text = format!("the file is larger than {} megabytes", MAX_FILE >> 20);
-        return Err(Problem::new(0..0, text).expected("a scenario, which fits on a few pages"));
+        return Err(too_large());
     }
     check_depth(source)?;
     let offsets = Offsets::new(source);
-    let mut builder = Builder { offsets: &offsets, source, stack: Vec::new(), root: None, nodes: 0 };
+    let mut builder = Builder { source, stack: Vec::new(), root: None, nodes: 0 };
     for event in Parser::new_from_str(source) {
         let (event, span) = event.map_err(|e| {
             let at = offsets.byte(e.marker().index()).min(source.len());
-            Problem::new(at..at, format!("this is not YAML: {}", e.info()))
+            syntax(e.info(), at, source)
         })?;
         let span = offsets.byte(span.start.index())..offsets.byte(span.end.index());
         if !builder.event(event, span)? {
@@ -72,6 +86,12 @@ pub fn parse(source: &str) -> Result<Node, Problem> {
     builder.root.ok_or_else(|| {
         Problem::new(0..0, "the file is empty").expected("a scenario: title, summary, hosts, steps")
     })
+}
+
+/// The complaint about a file of more than [`MAX_FILE`] octets.
+pub fn too_large() -> Problem {
+    Problem::new(0..0, format!("the file is larger than {} megabytes", MAX_FILE >> 20))
+        .expected("a scenario, which fits on a few pages")
 }
 
 /// Brackets that nest without end are refused before the parser sees them.
@@ -110,11 +130,40 @@ fn lines(source: &str) -> impl Iterator<Item = (usize, &str)> {
 
 fn too_deep(span: Span) -> Problem {
     Problem::new(span, format!("this lies more than {MAX_DEPTH} levels deep"))
-        .expected("a scenario needs five")
+        .expected("no more than the five that a scenario needs")
+}
+
+/// The parser's complaint, in words for somebody who does not know its insides.
+fn syntax(info: &str, at: usize, source: &str) -> Problem {
+    let has = |word: &str| info.contains(word);
+    let rest = source.get(at..).unwrap_or_default();
+    if has("recursion limit") {
+        too_deep(at..at)
+    } else if has("unknown anchor") {
+        alias(at..at + rest.find(char::is_whitespace).unwrap_or(rest.len()))
+    } else if has("quoted scalar") && (has("end of stream") || has("indent") || has("document indicator")) {
+        let quote = rest.chars().next().filter(|c| matches!(c, '\'' | '"')).unwrap_or('"');
+        let problem = Problem::new(at..at, "the text that begins here does not end");
+        problem.expected(format_args!("a closing `{quote}`"))
+    } else if has("tab") {
+        Problem::new(at..at, "a tab stands here").expected("spaces, for YAML indents with nothing else")
+    } else if has("mapping values are not allowed") {
+        Problem::new(at..at, "a second `:` stands on this line, or its text is indented wrongly")
+            .expected("quotes around a text that holds `: `, or the indentation of the lines above")
+    } else if has("unprintable") {
+        Problem::new(at..at, "this character is not allowed in YAML").expected("text")
+    } else if let Some((what, expected)) = info.split_once(", expected ") {
+        Problem::new(at..at, format!("this is not YAML: {what}")).expected(expected)
+    } else {
+        Problem::new(at..at, format!("this is not YAML: {info}")).expected("YAML 1.2")
+    }
+}
+
+fn alias(span: Span) -> Problem {
+    Problem::new(span, "aliases are not read in scenarios").expected("the text itself")
 }
 
 struct Builder<'s> {
-    offsets: &'s Offsets,
     source: &'s str,
     stack: Vec<Open>,
     root: Option<Node>,
@@ -128,7 +177,8 @@ struct Open {
 
 enum Items {
     List(Vec<Node>),
-    Map(Vec<(Node, Node)>, Option<Node>),
+    /// The pairs, the key whose value is to come, and where each key stands.
+    Map(Vec<(Node, Node)>, Option<Node>, BTreeMap<String, Span>),
 }
 
 impl Builder<'_> {
@@ -136,23 +186,32 @@ impl Builder<'_> {
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<bool, Problem> {
         match event {
             Event::Alias(_) => {
-                return Err(
-                    Problem::new(span, "aliases are not read in scenarios").expected("the text itself")
-                );
+                return Err(alias(span));
             }
-            Event::Scalar(text, style, _, _) => {
+            Event::Scalar(_, _, _, Some(tag))
+            | Event::SequenceStart(_, Some(tag))
+            | Event::MappingStart(_, Some(tag)) => {
+                let marked = self.source.get(span.clone()).and_then(|t| t.split_whitespace().next());
+                let tag =
+                    marked.filter(|t| t.starts_with('!')).map_or_else(|| tag.to_string(), str::to_owned);
+                let message = format!("the tag `{tag}` is not read in scenarios");
+                return Err(Problem::new(span, message).expected("the value alone; a text in quotes"));
+            }
+            Event::Scalar(text, style, _, None) => {
                 let plain = style == ScalarStyle::Plain;
                 let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
                 let span = if block { span } else { self.trimmed(span) };
                 self.node(Node { span, kind: Kind::Scalar { text: text.into_owned(), plain, block } })?;
             }
             Event::SequenceStart(..) => self.open(span.start, Items::List(Vec::new()))?,
-            Event::MappingStart(..) => self.open(span.start, Items::Map(Vec::new(), None))?,
+            Event::MappingStart(..) => {
+                self.open(span.start, Items::Map(Vec::new(), None, BTreeMap::new()))?
+            }
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some(open) = self.stack.pop() {
                     let kind = match open.items {
                         Items::List(items) => Kind::List(items),
-                        Items::Map(pairs, _) => Kind::Map(pairs),
+                        Items::Map(pairs, ..) => Kind::Map(pairs),
                     };
                     let span = self.trimmed(open.start..span.end.max(open.start));
                     self.node(Node { span, kind })?;
@@ -185,21 +244,23 @@ impl Builder<'_> {
     fn node(&mut self, node: Node) -> Result<(), Problem> {
         self.nodes += 1;
         if self.nodes > MAX_NODES {
-            return Err(Problem::new(node.span, "there are too many values in this file"));
+            return Err(Problem::new(node.span, "there are too many values in this file")
+                .expected(format_args!("no more than {MAX_NODES}")));
         }
         match self.stack.last_mut().map(|o| &mut o.items) {
             None => self.root = Some(node),
             Some(Items::List(items)) => items.push(node),
-            Some(Items::Map(pairs, key)) => match key.take() {
+            Some(Items::Map(pairs, key, seen)) => match key.take() {
                 None => {
-                    if let Some((first, _)) = pairs.iter().find(|(k, _)| same_key(k, &node)) {
-                        let name = self.offsets.text(self.source, &node.span);
-                        return Err(Problem::new(
-                            node.span,
-                            format!("the key `{name}` stands here for the second time"),
-                        )
-                        .also(first.span.clone(), "first here")
-                        .expected("each key once"));
+                    // A key that is no text is refused by the loader.
+                    if let Kind::Scalar { text, .. } = &node.kind
+                        && let Some(first) = seen.insert(text.clone(), node.span.clone())
+                    {
+                        let name = self.source.get(node.span.clone()).unwrap_or_default();
+                        let message = format!("the key `{name}` stands here for the second time");
+                        return Err(Problem::new(node.span, message)
+                            .also(first, "first here")
+                            .expected("each key once"));
                     }
                     *key = Some(node);
                 }
@@ -208,10 +269,6 @@ impl Builder<'_> {
         }
         Ok(())
     }
-}
-
-fn same_key(a: &Node, b: &Node) -> bool {
-    matches!((&a.kind, &b.kind), (Kind::Scalar { text: x, .. }, Kind::Scalar { text: y, .. }) if x == y)
 }
 
 /// The parser counts characters; places are kept in octets.
@@ -231,10 +288,6 @@ impl Offsets {
             None => character,
             Some(table) => table.get(character).or(table.last()).map_or(0, |b| *b as usize),
         }
-    }
-
-    fn text<'s>(&self, source: &'s str, span: &Span) -> &'s str {
-        source.get(span.clone()).unwrap_or_default()
     }
 }
 

@@ -243,6 +243,22 @@ pub fn add_user(
     fs.chown(&Cred::root(), ino, Some(uid), Some(uid), now)
 }
 
+/// Does the base system itself have this user?
+pub fn has_user(name: &str) -> bool {
+    passwd::users(include_str!("base/passwd")).any(|user| user.name == name)
+}
+
+/// Does the base system itself have a user or group of this name? [`add_user`] refuses it then.
+pub fn has_account(name: &str) -> bool {
+    has_user(name) || passwd::groups(include_str!("base/group")).any(|group| group.name == name)
+}
+
+/// The same for the number of a user or group.
+pub fn has_id(id: Uid) -> bool {
+    passwd::users(include_str!("base/passwd")).any(|user| user.uid == id)
+        || passwd::groups(include_str!("base/group")).any(|group| group.gid == id)
+}
+
 /// Install the file of the lab's program `name` under `path`, replacing what is there. `mode` may
 /// have set-id bits, which then stand for root and for `group`.
 pub fn install_program(fs: &mut Fs, path: &str, name: &str, mode: u16, group: Gid, now: Time) -> Sys<Ino> {

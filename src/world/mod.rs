@@ -7,7 +7,7 @@
 //! - [`process`]: a running program's view of its machine, the interface of everything above
 //! - [`errno`], [`rng`]: the small things they share
 //!
-//! The world is a discrete-event simulation: one thread, one [agenda](agenda), and tasks that
+//! The world is a discrete-event simulation: one thread, one [agenda], and tasks that
 //! are polled when an entry of the agenda wakes them. [`World::step`] does one entry.
 
 pub mod agenda;
@@ -451,4 +451,40 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
         .cloned()
         .or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()))
         .unwrap_or_else(|| "a panic without a message".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::Keep;
+    use clock::Duration;
+
+    /// A world with one host, on which a process of this name does this after a second.
+    fn world_with(name: &str, run: impl AsyncFnOnce() + 'static) -> World {
+        let now = Time::DEFAULT;
+        let world = World::new(now, 1, Keep::All, process::Programs::default());
+        let mut fs = base::system(now);
+        base::personalise(&mut fs, "mx.example.com", now).unwrap();
+        let host = world.add_host("mx.example.com", vec!["192.0.2.25".parse().unwrap()], fs).unwrap();
+        let root = host.login("root").unwrap();
+        host.start(name, root, Default::default(), "/", async move |p| {
+            p.sleep(Duration::from_secs(1)).await;
+            run().await;
+            0
+        });
+        world
+    }
+
+    #[test]
+    fn a_panic_ends_the_run_and_is_named() {
+        let world = world_with("brittle", async || panic!("a wheel came off"));
+        world.run_until(Time::DEFAULT + Duration::from_secs(3600));
+        let failure = world.failure().expect("the run has failed");
+        assert!(failure.program.starts_with("brittle["), "{failure}");
+        assert!(failure.program.ends_with(" on mx.example.com"), "{failure}");
+        assert_eq!(failure.message, "a wheel came off");
+        assert_eq!(failure.event, world.trace().len(), "{failure}");
+        assert!(!world.step(), "a failed world takes no further step");
+        world.shut_down();
+    }
 }

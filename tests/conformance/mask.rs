@@ -2,6 +2,7 @@
 //! file names. The rules are those of `oracle normalise`, one for one.
 
 use fancy_regex::{Captures, Regex};
+use std::sync::LazyLock;
 
 const MONTH: &str = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)";
 const DAY: &str = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)";
@@ -84,12 +85,31 @@ const SIZES_WITH_IDS: &[(&str, &str)] = &[
 const LAST: &[(&str, &str)] =
     &[(r"(QUEUEID\d+)\.\d{10}/", "$1.STAMP/"), (r"\bQUEUEID\d+(?=\.STAMP)", "QUEUEID")];
 
+/// The rules, ready to be used.
+struct Masks {
+    rules: Vec<(Regex, &'static str)>,
+    ids: Vec<Regex>,
+    sizes: Vec<(Regex, &'static str)>,
+    sizes_with_ids: Vec<(Regex, &'static str)>,
+    last: Vec<(Regex, &'static str)>,
+    log_line: Regex,
+}
+
+static MASKS: LazyLock<Masks> = LazyLock::new(|| Masks {
+    rules: compiled(RULES),
+    ids: IDS.into_iter().map(regex).collect(),
+    sizes: compiled(SIZES),
+    sizes_with_ids: compiled(SIZES_WITH_IDS),
+    last: compiled(LAST),
+    log_line: regex(r"^DATE \S+ ([\w/.-]+)(?:\[PID\])?:"),
+});
+
 /// A transcript without what differs from run to run.
 pub fn mask(text: &str) -> String {
-    let mut text = apply(text.to_owned(), RULES);
+    let mut text = apply(text.to_owned(), &MASKS.rules);
     let mut ids: Vec<String> = Vec::new();
-    for pattern in IDS {
-        let replaced = regex(pattern).replace_all(&text, |c: &Captures<'_>| {
+    for pattern in &MASKS.ids {
+        let replaced = pattern.replace_all(&text, |c: &Captures<'_, str>| {
             let id = c[0].to_owned();
             let n = ids.iter().position(|i| *i == id).unwrap_or_else(|| {
                 ids.push(id);
@@ -99,11 +119,15 @@ pub fn mask(text: &str) -> String {
         });
         text = replaced.into_owned();
     }
-    text = apply(text, SIZES);
+    text = apply(text, &MASKS.sizes);
     if text.contains("QUEUEID") {
-        text = apply(text, SIZES_WITH_IDS);
+        text = apply(text, &MASKS.sizes_with_ids);
     }
-    order_log(&apply(text, LAST))
+    order_log(&apply(text, &MASKS.last))
+}
+
+fn compiled(rules: &[(&str, &'static str)]) -> Vec<(Regex, &'static str)> {
+    rules.iter().map(|(pattern, to)| (regex(pattern), *to)).collect()
 }
 
 fn regex(pattern: &str) -> Regex {
@@ -111,23 +135,22 @@ fn regex(pattern: &str) -> Regex {
     Regex::new(&format!("(?m){pattern}")).unwrap_or_else(|e| panic!("{pattern}: {e}"))
 }
 
-fn apply(mut text: String, rules: &[(&str, &str)]) -> String {
+fn apply(mut text: String, rules: &[(Regex, &str)]) -> String {
     for (pattern, to) in rules {
-        text = regex(pattern).replace_all(&text, *to).into_owned();
+        text = pattern.replace_all(&text, *to).into_owned();
     }
     text
 }
 
 /// Processes run side by side, so only the order within one counts: each log is sorted by service.
 fn order_log(text: &str) -> String {
-    let head = regex(r"^DATE \S+ ([\w/.-]+)(?:\[PID\])?:");
     let (mut out, mut block): (Vec<String>, Vec<(String, String)>) = Default::default();
     let flush = |block: &mut Vec<(String, String)>, out: &mut Vec<String>| {
         block.sort_by(|a, b| a.0.cmp(&b.0));
         out.extend(block.drain(..).map(|(_, line)| line));
     };
-    for line in text.lines() {
-        match head.captures(line).ok().flatten() {
+    for line in lines(text) {
+        match MASKS.log_line.captures(line).ok().flatten() {
             Some(c) => block.push((c[1].to_owned(), line.to_owned())),
             None => {
                 flush(&mut block, &mut out);
@@ -137,4 +160,22 @@ fn order_log(text: &str) -> String {
     }
     flush(&mut block, &mut out);
     out.join("\n") + "\n"
+}
+
+/// The lines of a text as Python counts them: a form feed, too, ends one.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    const ENDS: [char; 10] =
+        ['\n', '\r', '\x0b', '\x0c', '\x1c', '\x1d', '\x1e', '\u{85}', '\u{2028}', '\u{2029}'];
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let end = rest.find(ENDS).unwrap_or(rest.len());
+        let (line, after) = rest.split_at(end);
+        let width =
+            if after.starts_with("\r\n") { 2 } else { after.chars().next().map_or(0, char::len_utf8) };
+        rest = &after[width..];
+        Some(line)
+    })
 }

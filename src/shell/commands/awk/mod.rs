@@ -1,6 +1,6 @@
 //! awk(1), as mawk behaves.
 //!
-//! - [`lex`], [`parse`], [`tree`]: the language; [`value`], [`format`]: values and how they are written
+//! - [`lex`], [`parse`], [`tree`]: the language; [`value`], [`mod@format`]: values and how they are written
 //! - [`run`]: a program at work
 //!
 //! # Simplifications
