@@ -54,6 +54,9 @@ impl<'a> Work<'a> {
     /// Alias, `.forward`, mailbox, or nobody.
     async fn switch(&'a self, mut state: State) -> Status {
         state.unmatched = None;
+        if state.rcpt.address.starts_with('\\') {
+            return self.plain(state).await;
+        }
         if let Some(status) = self.alias(&state, &state.local).await {
             return status;
         }
@@ -79,6 +82,18 @@ impl<'a> Work<'a> {
             return status;
         }
         self.unknown(state).await
+    }
+
+    /// `\\user`, of which reading a list leaves one backslash: the mailbox, whatever aliases and
+    /// `.forward` say.
+    async fn plain(&'a self, mut state: State) -> Status {
+        for name in [&mut state.rcpt.address, &mut state.local, &mut state.user] {
+            *name = name.strip_prefix('\\').unwrap_or(name).into();
+        }
+        match self.mailbox(&state).await {
+            Some(status) => status,
+            None => self.unknown(state).await,
+        }
     }
 
     /// What stands in an alias, a list or a `.forward`.

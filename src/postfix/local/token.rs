@@ -1,6 +1,7 @@
 //! Where an alias, a list or a `.forward` sends mail (aliases(5)): addresses, `|command`,
 //! `/file/name`, `~/file/name`, `:include:/file/name`; separated by commas or blanks, quoted where
-//! those belong to them. `\user` is the same as `user`: loops are found by other means.
+//! those belong to them. `\user` is the same as `user`:
+//! loops are found by other means; of `\\user` one backslash is left, and means that user's mailbox.
 
 use crate::proto::address;
 
