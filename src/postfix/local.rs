@@ -171,6 +171,7 @@ impl<'d> Agent<'d> {
     /// Delivers to every recipient of a request.
     async fn deliver(&self, delivery: &Delivery<'_>) {
         let (content, stops) = (OnceCell::new(), OnceCell::new());
+        delivery.strikes_itself();
         for rcpt in &delivery.request.recipients {
             let work = Work {
                 agent: self,
@@ -289,9 +290,7 @@ impl<'a> Work<'a> {
     }
 
     async fn sent(&self, state: &State, what: impl Into<Rc<str>>) -> Status {
-        // The recipient of the envelope is struck when all it expands to is done.
-        let rcpt = Recipient { offset: 0, ..state.rcpt.clone() };
-        self.delivery.sent(&rcpt, RELAY, Progress::default(), &Dsn::new("2.0.0", what)).await;
+        self.delivery.sent(&state.rcpt, RELAY, Progress::default(), &Dsn::new("2.0.0", what)).await;
         Status::Done
     }
 
@@ -300,8 +299,7 @@ impl<'a> Work<'a> {
         if dsn.is_transient() {
             return self.deferred(state, dsn).await;
         }
-        let rcpt = Recipient { offset: 0, ..state.rcpt.clone() };
-        self.delivery.bounced(&rcpt, RELAY, Progress::default(), &dsn).await;
+        self.delivery.bounced(&state.rcpt, RELAY, Progress::default(), &dsn).await;
         if self.daemon().yes("soft_bounce") { Status::Later } else { Status::Done }
     }
 

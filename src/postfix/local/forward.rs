@@ -60,9 +60,8 @@ impl<'a> Work<'a> {
         for forward in forwards {
             match self.send_forward(forward).await {
                 Some(id) => {
-                    let rcpt = Recipient { offset: 0, ..self.top.clone() };
                     let dsn = Dsn::new("2.0.0", format!("forwarded as {id}"));
-                    self.delivery.sent(&rcpt, RELAY, Progress::default(), &dsn).await;
+                    self.delivery.sent(self.top, RELAY, Progress::default(), &dsn).await;
                 }
                 None => {
                     let dsn = Dsn::new("4.3.0", "unable to forward message");
