@@ -1,6 +1,7 @@
 //! `maillab check`: reads scenarios and says what is wrong with them.
 
 use super::source;
+use maillab::scenario::boot;
 use std::path::PathBuf;
 
 /// Checks all files; 0 when all are good, 2 otherwise.
@@ -14,7 +15,11 @@ pub fn check(paths: &[PathBuf], colour: bool) -> u8 {
     };
     let mut bad = 0;
     for path in &files {
-        match source::read(path, colour) {
+        let read = source::read(path, colour).and_then(|source| match boot::try_disks(&source.scenario) {
+            Ok(()) => Ok(source),
+            Err(problem) => Err(source.complaint(&problem, colour)),
+        });
+        match read {
             Ok(source) => {
                 for notice in notices(&source) {
                     println!("note: {}: {notice}", path.display());
@@ -46,7 +51,7 @@ pub fn notices(source: &source::Source) -> Vec<String> {
         if host.services.contains(&maillab::scenario::model::Service::Dovecot) {
             all.push(format!("{name}: dovecot is not in the lab yet, and does not run"));
         }
-        for (parameter, place) in maillab::scenario::boot::without_effect(name, host) {
+        for (parameter, place) in boot::without_effect(name, host) {
             all.push(format!("{name}: {parameter} ({place}) has no effect in the lab"));
         }
     }

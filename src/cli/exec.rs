@@ -31,8 +31,8 @@ pub fn exec(path: &Path, target: &str, command: &str, colour: bool) -> u8 {
     }
     let world = match boot::boot(&source.scenario, Keep::Nothing, None) {
         Ok(world) => world,
-        Err(text) => {
-            eprintln!("error: {}: {text}", path.display());
+        Err(problem) => {
+            eprintln!("{}", source.complaint(&problem, colour));
             return 2;
         }
     };

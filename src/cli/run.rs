@@ -1,11 +1,12 @@
 //! `maillab run`: runs scenarios, several at a time, and reports in their order.
 
 use super::source::{self, Source};
-use super::{Run, TraceFormat, check, junit, report};
+use super::{Run, TraceFormat, check, junit, report, words};
 use maillab::scenario::run::{Options, Stopped, run as run_scenario};
 use maillab::trace::{Keep, jsonl, text};
 use std::fs;
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -96,7 +97,13 @@ fn all(files: &[PathBuf], arguments: &Run, colour: bool) -> Vec<Result> {
                     let n = next.fetch_add(1, Ordering::Relaxed);
                     files.get(n).map(|p| (n, p))
                 } {
-                    let result = one(path, arguments, colour);
+                    // One scenario's end is not the end of the others.
+                    let result = catch_unwind(AssertUnwindSafe(|| one(path, arguments, colour)));
+                    let result = result.unwrap_or_else(|panic| {
+                        let text =
+                            format!("error: {}: maillab itself failed: {}", path.display(), words(&*panic));
+                        nothing(path, 3, text)
+                    });
                     results.lock().unwrap_or_else(|e| e.into_inner()).push((n, result));
                 }
             };
@@ -143,12 +150,10 @@ fn of_source(source: &Source, arguments: &Run, colour: bool) -> Result {
     let keep = if arguments.trace == Some(TraceFormat::None) { Keep::Nothing } else { Keep::All };
     let outcome = match run_scenario(&source.scenario, Options { keep, seed: arguments.seed }) {
         Ok(outcome) => outcome,
-        Err(stopped) => {
-            let (status, word) = match &stopped {
-                Stopped::Boot(_) => (2, "error"),
-                Stopped::Failed(_) => (3, "error: a program of the lab failed"),
-            };
-            return nothing(&source.path, status, format!("{word}: {}: {stopped}", source.path.display()));
+        Err(Stopped::Boot(problem)) => return nothing(&source.path, 2, source.complaint(&problem, colour)),
+        Err(Stopped::Failed(failure)) => {
+            let text = format!("error: {}: a program of the lab failed: {failure}", source.path.display());
+            return nothing(&source.path, 3, text);
         }
     };
     let trace = outcome.world.trace();

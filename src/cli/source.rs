@@ -54,6 +54,13 @@ pub struct Source {
     pub scenario: Scenario,
 }
 
+impl Source {
+    /// What is wrong with it, ready to be printed.
+    pub fn complaint(&self, problem: &Problem, colour: bool) -> String {
+        diagnostic::render(problem, &self.path.display().to_string(), &self.text, colour)
+    }
+}
+
 /// Reads a scenario.
 ///
 /// # Errors

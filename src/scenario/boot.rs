@@ -1,6 +1,7 @@
 //! From a scenario to a running world: disks laid out, names entered, services started.
 
 use super::model::{Host as HostSpec, Scenario, Service};
+use super::problem::Problem;
 use crate::proto::dns::{Data, Record, TTL, reverse_name};
 use crate::trace::Keep;
 use crate::world::World;
@@ -23,16 +24,18 @@ const ETC_HOSTS: &str = "127.0.0.1 localhost localhost.localdomain\n::1 localhos
 /// Builds the scenario's world and lets its services start.
 ///
 /// # Errors
-/// Why the world cannot be: an address that two hosts have, a file that cannot be laid out.
-pub fn boot(scenario: &Scenario, keep: Keep, seed: Option<u64>) -> Result<World, String> {
+/// Why the world cannot be, and where in the scenario that stands: a file that cannot be laid out.
+pub fn boot(scenario: &Scenario, keep: Keep, seed: Option<u64>) -> Result<World, Problem> {
     let seed = seed.unwrap_or(scenario.seed);
     let world = World::new(scenario.clock, seed, keep, programs());
     *world.zone_mut() = scenario.zone.clone();
-    let disk = disk(scenario.clock).map_err(|e| format!("the base system cannot be laid out: {e}"))?;
+    let disk = disk(scenario.clock).map_err(|e| whole(format!("the base system cannot be laid out: {e}")))?;
     for (name, spec) in &scenario.hosts {
         let mut fs = disk.clone();
-        furnish(&mut fs, name, spec, &scenario.clock, seed)?;
-        world.add_host(name, spec.addresses.clone(), fs).map_err(|e| format!("host {name}: {e}"))?;
+        furnish(&mut fs, name, spec, scenario.clock, seed)?;
+        world
+            .add_host(name, spec.addresses.clone(), fs)
+            .map_err(|e| whole(format!("the host {name} cannot be: {e}")))?;
         for address in &spec.addresses {
             let mut zone = world.zone_mut();
             zone.add(Record { name: name.as_str().into(), ttl: TTL, data: Data::Address(*address) });
@@ -50,6 +53,23 @@ pub fn boot(scenario: &Scenario, keep: Keep, seed: Option<u64>) -> Result<World,
     }
     world.settle();
     Ok(world)
+}
+
+/// Lays out the disks of all hosts, as [`boot`] does, and starts nothing.
+///
+/// # Errors
+/// A file that cannot be laid out.
+pub fn try_disks(scenario: &Scenario) -> Result<(), Problem> {
+    let disk = disk(scenario.clock).map_err(|e| whole(format!("the base system cannot be laid out: {e}")))?;
+    for (name, spec) in scenario.hosts.iter().filter(|(_, spec)| !spec.files.is_empty()) {
+        furnish(&mut disk.clone(), name, spec, scenario.clock, scenario.seed)?;
+    }
+    Ok(())
+}
+
+/// A problem of the scenario as a whole.
+fn whole(message: String) -> Problem {
+    Problem::new(0..0, message)
 }
 
 /// All programs of the lab.
@@ -72,21 +92,22 @@ fn disk(now: Time) -> Sys<Fs> {
 }
 
 /// Gives a host its name, its people and its files.
-fn furnish(fs: &mut Fs, name: &str, spec: &HostSpec, now: &Time, seed: u64) -> Result<(), String> {
-    let now = *now;
-    base::personalise(fs, name, now).map_err(|e| format!("host {name}: {e}"))?;
+fn furnish(fs: &mut Fs, name: &str, spec: &HostSpec, now: Time, seed: u64) -> Result<(), Problem> {
+    base::personalise(fs, name, now).map_err(|e| whole(format!("the host {name} cannot be: {e}")))?;
     let mut salts = Rng::new(seed, name);
     for (n, (user, who)) in spec.users.iter().enumerate() {
         let uid = who.uid.unwrap_or(1000 + n as u32);
         let mut salt = [0; 12];
         salt.fill_with(|| salts.bits() as u8);
         base::add_user(fs, user, uid, who.password.as_deref(), salt, now)
-            .map_err(|e| format!("host {name}: user {user}: {e}"))?;
+            .map_err(|e| whole(format!("the user {user} of {name} cannot be: {e}")))?;
     }
     for (path, file) in &spec.files {
         let owner = file.owner.clone().unwrap_or_else(|| owner_of(path).to_owned());
-        lay(fs, path, &file.text, file.mode.unwrap_or(0o644), &owner, now)
-            .map_err(|e| format!("host {name}: {path}: {e}"))?;
+        lay(fs, path, &file.text, file.mode.unwrap_or(0o644), &owner, now).map_err(|e| {
+            Problem::new(file.span.clone(), format!("`{path}` cannot be written: {e}"))
+                .expected("the path of a file, in a directory")
+        })?;
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use crate::proto::dns::Zone;
 use crate::world::clock::{Duration, Time};
 
 const TOP: [&str; 7] = ["title", "summary", "clock", "seed", "dns", "hosts", "steps"];
+
 /// Reads a scenario.
 ///
 /// # Errors

@@ -77,6 +77,8 @@ pub struct File {
     pub mode: Option<u16>,
     /// Its owner; root, or the user under `/home/USER/`, if not given.
     pub owner: Option<String>,
+    /// Where its path stands.
+    pub span: Span,
 }
 
 /// A step, and where it stands.

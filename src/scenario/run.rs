@@ -4,6 +4,7 @@
 use super::boot::{self, Seen, boot};
 use super::expect::{self, Mismatch};
 use super::model::{Act, Chat, Placed, Scenario, Shell, Step, Until};
+use super::problem::Problem;
 use super::talk::{self, Said};
 use super::trouble;
 use crate::trace::{Keep, Kind};
@@ -54,7 +55,7 @@ impl Drop for Outcome {
 #[derive(Debug)]
 pub enum Stopped {
     /// The world could not be built.
-    Boot(String),
+    Boot(Problem),
     /// A program of the lab failed; that is a fault of the lab.
     Failed(Failure),
 }
@@ -62,7 +63,7 @@ pub enum Stopped {
 impl std::fmt::Display for Stopped {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Stopped::Boot(text) => f.write_str(text),
+            Stopped::Boot(problem) => f.write_str(&problem.message),
             Stopped::Failed(failure) => write!(f, "{failure}"),
         }
     }

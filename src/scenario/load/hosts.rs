@@ -165,7 +165,8 @@ impl Loader<'_> {
         let pairs = self.map(node, "files, each by its path")?;
         for (key, value) in pairs {
             let path = self.path(key)?;
-            let (file, owner) = self.file(value)?;
+            let (mut file, owner) = self.file(value)?;
+            file.span = key.span.clone();
             if let (Some(name), Some(place)) = (&file.owner, owner)
                 && !host.users.contains_key(name)
                 && !base::has_user(name)
@@ -244,6 +245,7 @@ impl Loader<'_> {
             text: fields.find("text").map_or(Ok(String::new()), |n| self.text(n))?,
             mode: mode.transpose()?,
             owner: owner.map(|n| self.text(n)).transpose()?,
+            ..File::default()
         };
         Ok((file, owner))
     }

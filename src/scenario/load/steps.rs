@@ -153,13 +153,16 @@ impl Loader<'_> {
         self.scalar(value)?;
         for (line, span) in yaml::text_lines(self.source, value) {
             let expected = chat.lines.last_mut().map_or(&mut chat.greeting, |(_, e)| e);
+            // The mark of a report stands under what is said, not under who says it.
+            let place = |text: &str| span.end.saturating_sub(text.len()).max(span.start)..span.end;
             if let Some(text) = line.strip_prefix("C:") {
-                let text = text.strip_prefix(' ').unwrap_or(text).to_owned();
-                chat.lines.push((Placed { value: text, span }, Vec::new()));
+                let text = text.strip_prefix(' ').unwrap_or(text);
+                chat.lines.push((Placed { value: text.to_owned(), span: place(text) }, Vec::new()));
             } else if let Some(text) = line.strip_prefix("S:") {
-                expected.push(Placed { value: text.trim_start().to_owned(), span });
+                let text = text.strip_prefix(' ').unwrap_or(text);
+                expected.push(Placed { value: text.to_owned(), span: place(text) });
             } else if let Some(text) = line.strip_prefix("! ") {
-                expected.push(Placed { value: text.to_owned(), span });
+                expected.push(Placed { value: text.to_owned(), span: place(text) });
             } else if !line.trim().is_empty() {
                 return Err(Problem::new(span, "this line is said by nobody")
                     .expected("`C: ` for what is sent, `S: ` for what must come back"));

@@ -57,9 +57,9 @@ fn lines_know_where_they_stand() {
         match &step.act {
             Act::Chat(chat) => {
                 for (line, expected) in &chat.lines {
-                    assert!(FULL[line.span.clone()].ends_with(&line.value));
+                    assert_eq!(FULL[line.span.clone()], line.value);
                     for e in expected {
-                        assert!(FULL[e.span.clone()].ends_with(&e.value));
+                        assert_eq!(FULL[e.span.clone()], e.value);
                     }
                 }
             }
