@@ -5,9 +5,9 @@
 //! nobody has go to `fallback_transport` or `luser_relay`, or back to the sender.
 //!
 //! - [`recipient`]: an address of this host, and what happens to it in turn
-//! - [`alias`], [`dotforward`], [`include`]: what it may expand to; [`token`]: how that is written
+//! - [`alias`], [`dotforward`], [`mod@include`]: what it may expand to; [`token`]: how that is written
 //! - [`forward`]: what is sent on as a new message; [`pass`]: what another agent is given
-//! - [`mailbox`], [`file`], [`maildir`], [`command`]: where mail ends; [`mbox`]: how a file is
+//! - [`mailbox`], [`mod@file`], [`maildir`], [`command`]: where mail ends; [`mbox`]: how a file is
 //!   locked and appended to; [`copy`]: what a delivery puts around a message
 //! - [`unknown`]: names that nobody has; [`expand`]: `$user` and its kin in settings
 //!
