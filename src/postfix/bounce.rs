@@ -91,11 +91,16 @@ async fn ask<T: 'static>(daemon: &Daemon, service: &str, what: String, request: 
 
 /// Tells the sender of a message that never entered the queue: cleanup refused it.
 pub async fn refuse(daemon: &Daemon, id: &Rc<str>, file: &QueueFile, dsn: Dsn) {
+    tell(daemon, id, file, &file.sender, dsn).await;
+}
+
+/// Tells `sender`, who need not be the message's own, that a file's recipients are not delivered to.
+pub async fn tell(daemon: &Daemon, id: &Rc<str>, file: &QueueFile, sender: &Rc<str>, dsn: Dsn) {
     let envid = file.attribute("envelope_id").map_or_else(|| "".into(), Into::into);
     let dsn_ret_full = file.attribute("ret_flags").map(|v| v == "1");
-    let (id, sender) = (id.clone(), file.sender.clone());
-    let report = Report { kind: ReportKind::Failure, id: id.clone(), sender, dsn_envid: envid, dsn_ret_full };
-    let what = format!("tell <{}> that {id} is refused", file.sender);
+    let (id, kind) = (id.clone(), ReportKind::Failure);
+    let report = Report { kind, id: id.clone(), sender: sender.clone(), dsn_envid: envid, dsn_ret_full };
+    let what = format!("tell <{sender}> that {id} is refused");
     let refusal = Refusal { report, file: file.clone(), dsn };
     ask(daemon, "bounce", what, refusal).await;
 }

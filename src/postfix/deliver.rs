@@ -70,13 +70,21 @@ pub struct Delivery<'d> {
     started: Time,
     /// Does a recipient have to wait?
     deferred: std::cell::Cell<bool>,
+    /// Does the agent strike its recipients itself?
+    strikes_itself: std::cell::Cell<bool>,
 }
 
 impl<'d> Delivery<'d> {
     /// Waits for qmgr's request on a new connection.
     pub async fn receive(daemon: &'d Daemon, stream: &Stream) -> Option<Delivery<'d>> {
         let request = stream.receive::<DeliveryRequest>().await?;
-        Some(Delivery { daemon, request, started: daemon.p.now(), deferred: std::cell::Cell::new(false) })
+        Some(Delivery {
+            daemon,
+            request,
+            started: daemon.p.now(),
+            deferred: std::cell::Cell::new(false),
+            strikes_itself: std::cell::Cell::new(false),
+        })
     }
 
     /// Tells qmgr that the request is done.
@@ -90,6 +98,12 @@ impl<'d> Delivery<'d> {
     /// Another agent did a part of the work, and struck or noted its recipients itself.
     pub fn passed(&self, deferred: bool) {
         self.deferred.set(self.deferred.get() | deferred);
+    }
+
+    /// The agent calls [`strike`](Self::strike) itself: a recipient may stand for several, and is
+    /// done when all of them are.
+    pub fn strikes_itself(&self) {
+        self.strikes_itself.set(true);
     }
 
     /// Must a recipient of this request wait?
@@ -133,7 +147,9 @@ impl<'d> Delivery<'d> {
             self.append("trace", rcpt, relay, dsn, action).await;
         }
         self.log(rcpt, relay, progress, dsn, "sent", &dsn.reason);
-        self.strike(rcpt);
+        if !self.strikes_itself.get() {
+            self.strike(rcpt);
+        }
     }
 
     /// A recipient will never be delivered to.
@@ -151,7 +167,9 @@ impl<'d> Delivery<'d> {
             self.append("bounce", rcpt, relay, dsn, "failed").await;
         }
         self.log(rcpt, relay, progress, dsn, "bounced", &dsn.reason);
-        self.strike(rcpt);
+        if !self.strikes_itself.get() {
+            self.strike(rcpt);
+        }
     }
 
     /// A recipient has to wait.
@@ -178,7 +196,9 @@ impl<'d> Delivery<'d> {
     async fn verified(&self, rcpt: &Recipient, relay: &str, progress: Progress, dsn: &Dsn, status: &str) {
         self.append("trace", rcpt, relay, dsn, status).await;
         self.log(rcpt, relay, progress, dsn, status, &dsn.reason);
-        self.strike(rcpt);
+        if !self.strikes_itself.get() {
+            self.strike(rcpt);
+        }
     }
 
     /// Notes the recipient's fate in the log file of a bounce service.
@@ -225,8 +245,8 @@ impl<'d> Delivery<'d> {
         self.daemon.msg.log(&line);
     }
 
-    /// Marks a recipient as done in the queue file.
-    fn strike(&self, rcpt: &Recipient) {
+    /// Marks a recipient as done in the queue file: one that stands in none is passed over.
+    pub fn strike(&self, rcpt: &Recipient) {
         if rcpt.offset == 0 {
             return;
         }

@@ -4,36 +4,52 @@
 //! and what is left goes to `mailbox_transport`, `mailbox_command` or the mailbox. Names that
 //! nobody has go to `fallback_transport` or `luser_relay`, or back to the sender.
 //!
-//! Mail for other hosts, for members of `:include:` lists, for those named in a `.forward`, and for
-//! an alias with an `owner-` alias beside it is handed to cleanup as a new message.
+//! - [`recipient`]: an address of this host, and what happens to it in turn
+//! - [`alias`], [`dotforward`], [`mod@include`]: what it may expand to; [`token`]: how that is written
+//! - [`forward`]: what is sent on as a new message; [`pass`]: what another agent is given
+//! - [`mailbox`], [`mod@file`], [`maildir`], [`command`]: where mail ends; [`mbox`]: how a file is
+//!   locked and appended to; [`copy`]: what a delivery puts around a message
+//! - [`unknown`]: names that nobody has; [`expand`]: `$user` and its kin in settings
 //!
 //! # Simplifications
-//! `mailbox_command_maps`, `mailbox_transport_maps`, `fallback_transport_maps` and biff are said to
-//! have no effect; commands run without a time limit of their own.
+//! No biff. A command that runs out of time is killed; what it started itself is left alone.
+//! Kernel locks are of one kind, whether `fcntl` or `flock`.
 //!
 //! Diagnostics: one line a recipient; warnings for files and lists that cannot be read.
 
 mod alias;
 mod command;
-mod destination;
+mod copy;
 mod dotforward;
+mod expand;
 mod file;
 mod forward;
+mod include;
 mod mailbox;
+mod maildir;
+mod mbox;
+mod pass;
+mod recipient;
+mod seen;
+mod settings;
+mod sysexits;
+mod token;
+mod unknown;
 
+use super::bounce;
 use super::deliver::{Delivery, Dsn, Progress};
-use super::dict::{Dict, Flags};
-use super::queue::Recipient;
+use super::ipc::{RewriteContext, TraceFlags};
+use super::queue::{QueueFile, Recipient};
 use super::rewrite::Rewriter;
 use super::server::Daemon;
-use crate::proto::address;
 use crate::trace::{Decision, Outcome};
 use crate::world::passwd::Passwd;
 use crate::world::process::Process;
 use crate::world::users::Cred;
-use destination::Destination;
 use forward::Forwards;
-use std::cell::RefCell;
+use seen::Seen;
+use settings::Settings;
+use std::cell::{OnceCell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -47,13 +63,13 @@ pub async fn main(p: Process) -> i32 {
     let agent = Agent::new(&daemon);
     while let Some(stream) = daemon.accept().await {
         let Some(delivery) = Delivery::receive(&daemon, &stream).await else { continue };
-        if let Some(table) = agent.aliases.iter().find(|d| d.changed(&daemon.p)) {
-            daemon.msg.log(&format!("table {} has changed -- restarting", table.identity()));
-            agent.deliver(&delivery, true).await;
+        if let Some(table) = agent.settings.changed(&daemon.p) {
+            daemon.msg.log(&format!("table {table} has changed -- restarting"));
+            Agent::new(&daemon).deliver(&delivery).await;
             delivery.finish(&stream, None);
             return 0;
         }
-        agent.deliver(&delivery, false).await;
+        agent.deliver(&delivery).await;
         delivery.finish(&stream, None);
     }
     0
@@ -62,209 +78,165 @@ pub async fn main(p: Process) -> i32 {
 /// What a daemon keeps between requests.
 struct Agent<'d> {
     daemon: &'d Daemon,
-    aliases: Vec<Dict>,
     rewriter: Rewriter,
     settings: Settings,
 }
 
-/// What deliveries need of the configuration, read once.
-struct Settings {
-    myhostname: Rc<str>,
-    mail_name: Rc<str>,
-    delimiter: Rc<str>,
-    home_mailbox: Rc<str>,
-    mail_spool: Rc<str>,
-    mailbox_command: Rc<str>,
-    mailbox_transport: Rc<str>,
-    fallback_transport: Rc<str>,
-    luser_relay: Rc<str>,
-    allow_commands: Vec<Rc<str>>,
-    allow_files: Vec<Rc<str>>,
-    default_privs: Rc<str>,
-    mailbox_size_limit: u64,
-    shell: Rc<str>,
+/// What came of a recipient or a part of what it expands to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Status {
+    /// Delivered, forwarded or returned: there is nothing left to do.
+    Done,
+    /// It has to wait: the recipient stays in the queue.
+    Later,
 }
 
-/// How a recipient came up.
+impl Status {
+    /// Both: done only if both are.
+    fn and(self, other: Status) -> Status {
+        if self == Status::Done { other } else { Status::Later }
+    }
+}
+
+/// What listed a destination; `allow_mail_to_commands` and `allow_mail_to_files` go by it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Origin {
-    /// In the envelope.
-    Envelope,
-    /// In an alias.
+enum Expansion {
+    /// A setting of the administrator.
+    None,
+    /// An alias.
     Alias,
-    /// In an `:include:` list.
-    Include,
-    /// In a `.forward` file.
+    /// A `.forward` file.
     Forward,
+    /// An `:include:` list.
+    Include,
 }
 
 /// A recipient, on its way from the envelope to a place.
 #[derive(Clone)]
-struct Target {
+struct State {
+    /// How deep in expansions it is.
+    level: u32,
     /// The recipient as it is logged.
     rcpt: Recipient,
-    /// How it came up.
-    origin: Origin,
-    /// Is it forwarded, whatever it turns out to be: named in a list or in somebody's `.forward`?
-    indirect: bool,
-    /// Names that led to it, for loops.
-    chain: Vec<Rc<str>>,
-    /// The sender that an `owner-` alias sets.
+    /// The `Delivered-To:` address.
+    delivered: Rc<str>,
+    /// The envelope sender.
+    sender: Rc<str>,
+    /// Who stands behind the list this recipient is on: an `owner-` alias, the user with a
+    /// `.forward`, the name with an `:include:`. Other users' mail is then forwarded.
     owner: Option<Rc<str>>,
-    /// Whose rights commands and files get; the default user's where nobody's.
-    user: Option<Rc<Passwd>>,
-    /// The extension of the user's address.
+    /// Has an `owner-` alias replaced the sender?
+    resent: bool,
+    /// What listed it.
+    expansion: Expansion,
+    /// The alias it stands in.
+    from_alias: Option<Rc<str>>,
+    /// The local part, in lower case.
+    local: Rc<str>,
+    /// The local part without its extension.
+    user: Rc<str>,
+    /// The extension.
     extension: Option<Rc<str>>,
-    /// Deliver to this user's mailbox without looking at aliases and `.forward` (`\user`).
-    plain: bool,
+    /// The extension, where addresses that it expands to are to get it.
+    unmatched: Option<Rc<str>>,
+    /// The domain.
+    domain: Rc<str>,
+    /// With whose rights files are written and commands run; nobody's in particular: `default_privs`.
+    rights: Option<Rc<Passwd>>,
 }
 
-/// One request's shared state.
+/// One recipient's shared state.
 struct Work<'a> {
     agent: &'a Agent<'a>,
     delivery: &'a Delivery<'a>,
-    /// The `Delivered-To:` address.
-    delivered_to: Rc<str>,
-    seen: RefCell<Vec<String>>,
+    /// The recipient of the envelope.
+    top: &'a Recipient,
+    seen: RefCell<Seen>,
     forwards: RefCell<Forwards>,
-    content: Vec<u8>,
+    content: &'a OnceCell<bytes::Bytes>,
+    /// The `Delivered-To:` addresses that the message has already.
+    stops: &'a OnceCell<Vec<Vec<u8>>>,
 }
 
-type Done<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+type Doing<'a> = Pin<Box<dyn Future<Output = Status> + 'a>>;
+
+/// The relay as it is logged.
+const RELAY: &str = "local";
 
 impl<'d> Agent<'d> {
     fn new(daemon: &'d Daemon) -> Agent<'d> {
-        Agent {
-            aliases: open_aliases(daemon),
-            daemon,
-            rewriter: Rewriter::default(),
-            settings: Settings::read(daemon),
-        }
+        Agent { daemon, rewriter: Rewriter::default(), settings: Settings::read(daemon) }
     }
 
-    /// Delivers to every recipient of a request; `fresh` opens the alias tables anew.
-    async fn deliver(&self, delivery: &Delivery<'_>, fresh: bool) {
-        let renewed;
-        let agent = if fresh {
-            renewed = Agent::new(self.daemon);
-            &renewed
-        } else {
-            self
-        };
+    /// Delivers to every recipient of a request.
+    async fn deliver(&self, delivery: &Delivery<'_>) {
+        let (content, stops) = (OnceCell::new(), OnceCell::new());
+        delivery.strikes_itself();
         for rcpt in &delivery.request.recipients {
             let work = Work {
-                agent,
+                agent: self,
                 delivery,
-                delivered_to: rcpt.address.clone(),
-                seen: RefCell::default(),
+                top: rcpt,
+                seen: RefCell::new(Seen::new(self.settings.duplicate_limit)),
                 forwards: RefCell::default(),
-                content: delivery.content(),
+                content: &content,
+                stops: &stops,
             };
-            let target = Target {
+            let state = State {
+                level: 0,
                 rcpt: rcpt.clone(),
-                origin: Origin::Envelope,
-                indirect: false,
-                chain: Vec::new(),
+                delivered: rcpt.address.clone(),
+                sender: delivery.request.sender.clone(),
                 owner: None,
-                user: None,
+                resent: false,
+                expansion: Expansion::None,
+                from_alias: None,
+                local: "".into(),
+                user: "".into(),
                 extension: None,
-                plain: false,
+                unmatched: None,
+                domain: "".into(),
+                rights: None,
             };
-            work.recipient(target).await;
-            work.send_forwards(rcpt).await;
-        }
-    }
-}
-
-fn open_aliases(daemon: &Daemon) -> Vec<Dict> {
-    let specs = daemon.string("alias_maps");
-    let mut all = Vec::new();
-    for spec in super::config::typed::words(&specs) {
-        match Dict::open(spec, Flags::ALIAS, &daemon.p) {
-            Ok(dict) => {
-                for w in dict.warnings() {
-                    daemon.msg.log(&format!("warning: {w}"));
-                }
-                all.push(dict);
+            let mut status = work.recipient(state).await;
+            if status == Status::Done {
+                status = work.send_forwards().await;
             }
-            Err(e) => {
-                daemon.msg.log(&format!("error: {e}"));
-                all.push(Dict::surrogate(spec, &e));
+            if status == Status::Done {
+                delivery.strike(rcpt);
             }
-        }
-    }
-    all
-}
-
-/// A setting as it is written.
-fn raw(daemon: &Daemon, name: &str) -> Rc<str> {
-    daemon.config.raw(name).map_or_else(|| "".into(), |text| text.as_ref().into())
-}
-
-impl Settings {
-    fn read(daemon: &Daemon) -> Settings {
-        Settings {
-            myhostname: daemon.string("myhostname"),
-            mail_name: daemon.string("mail_name"),
-            delimiter: daemon.string("recipient_delimiter"),
-            home_mailbox: daemon.string("home_mailbox"),
-            mail_spool: daemon.string("mail_spool_directory"),
-            // The shell or the agent itself fills in `$user` and its kin, at delivery.
-            mailbox_command: raw(daemon, "mailbox_command"),
-            mailbox_transport: daemon.string("mailbox_transport"),
-            fallback_transport: daemon.string("fallback_transport"),
-            luser_relay: raw(daemon, "luser_relay"),
-            allow_commands: daemon.config.list("allow_mail_to_commands"),
-            allow_files: daemon.config.list("allow_mail_to_files"),
-            default_privs: daemon.string("default_privs"),
-            mailbox_size_limit: daemon.int("mailbox_size_limit").max(0) as u64,
-            shell: "/bin/sh".into(),
         }
     }
 }
 
 impl<'a> Work<'a> {
-    /// Has the message been delivered to this address before? Its own `Delivered-To:` headers tell.
-    fn is_looping(&self, address: &str) -> bool {
-        crate::proto::message::headers(&self.content)
-            .any(|h| h.is("Delivered-To") && h.value().eq_ignore_ascii_case(address.as_bytes()))
+    fn daemon(&self) -> &'a Daemon {
+        self.agent.daemon
     }
 
-    /// Delivers to a local name: alias, user, or nobody.
-    fn recipient(&'a self, mut target: Target) -> Done<'a> {
-        Box::pin(async move {
-            let address = target.rcpt.address.clone();
-            if self.is_looping(&address) {
-                let dsn = Dsn::new("5.4.6", format!("mail forwarding loop for {address}"));
-                return self.delivery.bounced(&target.rcpt, "local", Progress::default(), &dsn).await;
-            }
-            let local = address.rsplit_once('@').map_or(&*address, |(l, _)| l).to_ascii_lowercase();
-            let (name, extension) = address::split_extension(&local, &self.agent.settings.delimiter);
-            // Whoever names himself in his .forward means his mailbox.
-            let himself = target.user.as_ref().is_some_and(|u| *u.name == *local || *u.name == *name);
-            target.plain |= target.origin == Origin::Forward && himself;
-            let key = format!("{}{local}", if target.plain { "\\" } else { "" });
-            if self.seen.borrow().contains(&key) {
-                return; // delivered already, on another way
-            }
-            if !target.plain {
-                match self.alias(&local, &target).await {
-                    alias::Found::No => {}
-                    alias::Found::Handled => return,
-                }
-            }
-            self.seen.borrow_mut().push(key);
-            if (target.owner.is_some() || target.indirect) && !target.plain {
-                return self.forward(&target, &address);
-            }
-            match self.user(&local).or_else(|| self.user(name)) {
-                Some(user) => {
-                    let extension = if *user.name == *local { None } else { extension };
-                    self.to_user(target, user, extension).await;
-                }
-                None => self.nobody(target, &local).await,
-            }
-        })
+    fn settings(&self) -> &'a Settings {
+        &self.agent.settings
+    }
+
+    /// The message, each line ended by LF.
+    fn content(&self) -> &'a bytes::Bytes {
+        self.content.get_or_init(|| self.delivery.content().into())
+    }
+
+    /// Is it only asked what would happen (`sendmail -bv`)?
+    fn is_rehearsal(&self) -> bool {
+        self.delivery.request.trace == TraceFlags::VerifyOnly
+    }
+
+    /// Has the message been delivered to this address before?
+    fn is_looping(&self, address: &str) -> bool {
+        let stops = self.stops.get_or_init(|| {
+            crate::proto::message::headers(self.content())
+                .filter(|h| h.is("Delivered-To"))
+                .map(|h| h.value().to_vec())
+                .collect()
+        });
+        stops.iter().any(|s| s.eq_ignore_ascii_case(address.as_bytes()))
     }
 
     fn user(&self, name: &str) -> Option<Rc<Passwd>> {
@@ -273,167 +245,85 @@ impl<'a> Work<'a> {
         host.users().getpwnam(&fs, name)
     }
 
-    fn daemon(&self) -> &'a Daemon {
-        self.agent.daemon
-    }
-
-    /// A user: `.forward`, then the mailbox or what stands for it.
-    async fn to_user(&'a self, mut target: Target, user: Rc<Passwd>, extension: Option<&str>) {
-        target.user = Some(user.clone());
-        target.extension = extension.map(Into::into);
-        let settings = &self.agent.settings;
-        if !settings.mailbox_transport.is_empty() {
-            self.chose("mailbox_transport", &settings.mailbox_transport);
-            return self.pass_on(&target, &settings.mailbox_transport).await;
-        }
-        if !target.plain && self.dot_forward(&target, &user, extension).await {
-            return;
-        }
-        if !settings.mailbox_command.is_empty() {
-            self.chose("mailbox_command", &settings.mailbox_command);
-            return self.command(&target, &settings.mailbox_command.clone()).await;
-        }
-        self.mailbox(&target, &user).await;
-    }
-
-    /// Nobody of this name: `fallback_transport`, `luser_relay`, or back.
-    async fn nobody(&'a self, target: Target, local: &str) {
-        let settings = &self.agent.settings;
-        if !settings.mailbox_transport.is_empty() {
-            return self.pass_on(&target, &settings.mailbox_transport).await;
-        }
-        if !settings.fallback_transport.is_empty() {
-            self.chose("fallback_transport", &settings.fallback_transport);
-            return self.pass_on(&target, &settings.fallback_transport).await;
-        }
-        if !settings.luser_relay.is_empty() && !target.chain.iter().any(|c| &**c == "luser_relay") {
-            self.chose("luser_relay", &settings.luser_relay);
-            let text = settings.luser_relay.replace("$user", local).replace("$local", local);
-            let mut next = target.clone();
-            next.chain.push("luser_relay".into());
-            for destination in destination::parse(&text) {
-                self.destination(&next, destination).await;
-            }
-            return;
-        }
-        let dsn = Dsn::new("5.1.1", format!("unknown user: \"{local}\""));
-        self.delivery.bounced(&target.rcpt, "local", Progress::default(), &dsn).await;
-    }
-
-    /// What stands in an alias, a list or a `.forward`.
-    fn destination(&'a self, from: &'a Target, destination: Destination) -> Done<'a> {
-        Box::pin(async move {
-            match destination {
-                Destination::Address(text) => self.address(from, &text, false).await,
-                Destination::Plain(user) => self.address(from, &user, true).await,
-                Destination::Command(text) => {
-                    let allowed = &self.agent.settings.allow_commands;
-                    if !allowed.iter().any(|a| **a == *self.kind(from)) {
-                        let dsn = Dsn::new("5.7.1", "mail to command is restricted");
-                        return self.delivery.bounced(&from.rcpt, "local", Progress::default(), &dsn).await;
-                    }
-                    self.command(from, &text).await;
-                }
-                Destination::File(path) => {
-                    let allowed = &self.agent.settings.allow_files;
-                    if !allowed.iter().any(|a| **a == *self.kind(from)) {
-                        let dsn = Dsn::new("5.7.1", "mail to file is restricted");
-                        return self.delivery.bounced(&from.rcpt, "local", Progress::default(), &dsn).await;
-                    }
-                    self.file(from, &path).await;
-                }
-                Destination::Include(path) => self.include(from, &path).await,
-            }
-        })
-    }
-
-    /// The word by which `allow_mail_to_…` names where a destination stands.
-    fn kind(&self, from: &Target) -> &'static str {
-        match from.origin {
-            Origin::Envelope | Origin::Alias => "alias",
-            Origin::Include => "include",
-            Origin::Forward => "forward",
-        }
-    }
-
-    /// An address: of this host, or of another one.
-    async fn address(&'a self, from: &'a Target, text: &str, plain: bool) {
-        let p = &self.daemon().p;
-        let context = super::ipc::RewriteContext::Local;
-        let address = self.agent.rewriter.rewrite(p, context, &text.into()).await;
-        let resolved = self.agent.rewriter.resolve(p, &self.delivery.request.sender, &address).await;
-        if resolved.error {
-            let dsn = Dsn::new("5.1.3", format!("bad recipient address syntax: \"{text}\""));
-            return self.delivery.bounced(&from.rcpt, "local", Progress::default(), &dsn).await;
-        }
-        if *resolved.transport != *self.daemon().service.name() {
-            return self.forward(from, &address);
-        }
-        let mut next = from.clone();
-        next.rcpt.address = address;
-        next.plain = plain;
-        self.recipient(next).await;
-    }
-
-    fn chose(&self, setting: &'static str, value: &str) {
-        let daemon = self.daemon();
-        daemon.p.decide(|| Decision {
-            rule: "who takes it".into(),
-            setting: setting.into(),
-            place: daemon.config.place(setting),
-            compared: self.delivered_to.to_string(),
-            outcome: Outcome::Becomes(value.to_owned().into()),
-        });
-    }
-
-    /// The rights with which files are written and commands run.
-    fn rights(&self, target: &Target) -> Cred {
+    fn user_of(&self, uid: u32) -> Option<Rc<Passwd>> {
         let host = self.daemon().p.host();
-        let user = target.user.clone().or_else(|| self.user(&self.agent.settings.default_privs));
         let fs = host.fs();
-        match user {
-            Some(user) => host.users().cred(&fs, &user),
-            None => Cred { uid: 65534, gid: 65534, groups: Rc::from([]) },
+        host.users().getpwuid(&fs, uid)
+    }
+
+    /// The complete form of an address that stands in a file of this host.
+    async fn rewrite(&self, address: &str) -> Rc<str> {
+        self.agent.rewriter.rewrite(&self.daemon().p, RewriteContext::Local, &address.into()).await
+    }
+
+    /// The rights with which files are written and commands run: never root's.
+    fn rights(&self, state: &State) -> Cred {
+        match &state.rights {
+            Some(user) if user.uid != 0 && user.gid != 0 => rights_of(user.uid, user.gid),
+            _ => match self.user(&self.settings().default_privs) {
+                Some(user) => rights_of(user.uid, user.gid),
+                None => rights_of(65534, 65534),
+            },
         }
     }
 
-    /// Does something with a user's rights, and takes root's back.
-    fn as_user<T>(&self, cred: Cred, f: impl FnOnce(&Process) -> T) -> T {
+    /// Does something with other rights, and takes its own back.
+    fn with_rights<T>(&self, cred: &Cred, f: impl FnOnce(&Process) -> T) -> T {
         let p = &self.daemon().p;
         let own = p.cred().clone();
-        p.set_cred(cred);
+        p.set_cred(cred.clone());
         let result = f(p);
         p.set_cred(own);
         result
     }
 
-    /// The sender as it stands in `Return-Path:`.
-    fn sender(&self, target: &Target) -> Rc<str> {
-        target.owner.clone().unwrap_or_else(|| self.delivery.request.sender.clone())
+    /// Records that a setting decides who takes the message.
+    fn chose(&self, state: &State, setting: &'static str, value: &str) {
+        let daemon = self.daemon();
+        daemon.p.decide(|| Decision {
+            rule: "who takes it".into(),
+            setting: setting.into(),
+            place: daemon.config.place(setting),
+            compared: state.delivered.to_string(),
+            outcome: Outcome::Becomes(value.to_owned().into()),
+        });
     }
 
-    /// The lines that a delivery puts on top.
-    fn top(&self, target: &Target, with_separator: bool) -> Vec<u8> {
-        let sender = self.sender(target);
-        let mut out = String::with_capacity(200);
-        if with_separator {
-            let from = if sender.is_empty() { "MAILER-DAEMON".to_owned() } else { address::quote(&sender) };
-            let date = crate::proto::message::ctime(self.daemon().p.now().unix());
-            out.push_str(&format!("From {from}  {date}\n"));
+    async fn sent(&self, state: &State, what: impl Into<Rc<str>>) -> Status {
+        self.delivery.sent(&state.rcpt, RELAY, Progress::default(), &Dsn::new("2.0.0", what)).await;
+        Status::Done
+    }
+
+    /// It cannot be delivered: returned to the sender, or kept where the status says so.
+    async fn failed(&self, state: &State, dsn: Dsn) -> Status {
+        if dsn.is_transient() {
+            return self.deferred(state, dsn).await;
         }
-        out.push_str(&format!("Return-Path: <{}>\n", address::quote(&sender)));
-        if !target.rcpt.original.is_empty() {
-            out.push_str(&format!("X-Original-To: {}\n", address::quote(&target.rcpt.original)));
+        self.delivery.bounced(&state.rcpt, RELAY, Progress::default(), &dsn).await;
+        if self.daemon().yes("soft_bounce") { Status::Later } else { Status::Done }
+    }
+
+    async fn deferred(&self, state: &State, dsn: Dsn) -> Status {
+        self.delivery.deferred(&state.rcpt, RELAY, Progress::default(), &dsn).await;
+        Status::Later
+    }
+
+    /// As [`failed`](Self::failed), for a part of an alias: where that has an owner, he is told.
+    async fn failed_part(&self, state: &State, dsn: Dsn) -> Status {
+        if !state.resent || dsn.is_transient() || self.is_rehearsal() || self.daemon().yes("soft_bounce") {
+            return self.failed(state, dsn).await;
         }
-        out.push_str(&format!("Delivered-To: {}\n", address::quote(&self.delivered_to)));
-        out.into_bytes()
+        let request = &self.delivery.request;
+        if let Ok(mut file) = QueueFile::parse(request.file.clone()) {
+            file.recipients = vec![state.rcpt.clone()];
+            bounce::tell(self.daemon(), &request.id, &file, &state.sender, dsn.clone()).await;
+        }
+        self.delivery.log(&state.rcpt, RELAY, Progress::default(), &dsn, "bounced", &dsn.reason);
+        Status::Done
     }
+}
 
-    async fn sent(&self, target: &Target, what: impl Into<Rc<str>>) {
-        self.delivery.sent(&target.rcpt, "local", Progress::default(), &Dsn::new("2.0.0", what)).await;
-    }
-
-    async fn failed(&self, target: &Target, dsn: Dsn) {
-        self.delivery.failed(&target.rcpt, "local", Progress::default(), &dsn).await;
-    }
+/// A user's rights without his other groups, as the real agent takes them on.
+fn rights_of(uid: u32, gid: u32) -> Cred {
+    Cred { uid, gid, groups: Rc::from([]) }
 }

@@ -71,7 +71,7 @@ pub fn parse(text: &str) -> Vec<Entry> {
     let mut all = Vec::new();
     for paragraph in text.split("\n\n") {
         let mut e = Entry::default();
-        for (name, value) in paragraph.lines().filter_map(|l| l.split_once('=')) {
+        for (name, value) in paragraph.lines().filter_map(|l| l.trim_end().split_once('=')) {
             match name {
                 "recipient" => e.recipient = value.to_owned(),
                 "original_recipient" => e.original = value.to_owned(),

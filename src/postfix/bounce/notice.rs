@@ -62,10 +62,10 @@ impl Notice {
         let content = file.content();
         if self.whole_message(report, content.len(), daemon) {
             part(&mut out, self.description(true), "message/rfc822", true);
-            returned(daemon, report, &content, &mut out);
+            returned(daemon, &file.sender, &content, &mut out);
         } else {
             part(&mut out, self.description(false), "text/rfc822-headers", true);
-            returned(daemon, report, &content[..headers_len(&content)], &mut out);
+            returned(daemon, &file.sender, &content[..headers_len(&content)], &mut out);
         }
         let _ = write!(out, "\n--{boundary}--\n");
         out
@@ -160,7 +160,7 @@ impl Notice {
             let _ = writeln!(out, "Original-Envelope-Id: {}", report.dsn_envid);
         }
         let _ = writeln!(out, "X-{}-Queue-ID: {}", daemon.string("mail_name"), report.id);
-        let sender = sender_of(daemon, report);
+        let sender = sender_of(daemon, &file.sender);
         let _ = writeln!(out, "X-{}-Sender: rfc822; {sender}", daemon.string("mail_name"));
         let _ = writeln!(out, "Arrival-Date: {}", message::date_with_zone(file.arrival.unix()));
         for e in entries {
@@ -206,14 +206,14 @@ impl Notice {
 }
 
 /// The message, with its sender on top.
-fn returned(daemon: &Daemon, report: &Report, content: &[u8], out: &mut String) {
-    let _ = writeln!(out, "Return-Path: <{}>", sender_of(daemon, report));
+fn returned(daemon: &Daemon, sender: &str, content: &[u8], out: &mut String) {
+    let _ = writeln!(out, "Return-Path: <{}>", sender_of(daemon, sender));
     out.push_str(&String::from_utf8_lossy(content));
 }
 
 /// The sender as it is written; the null sender has a name, too.
-fn sender_of(daemon: &Daemon, report: &Report) -> String {
-    match &*report.sender {
+fn sender_of(daemon: &Daemon, sender: &str) -> String {
+    match sender {
         "" => format!("MAILER-DAEMON@{}", daemon.string("myorigin")),
         sender => address::quote(sender),
     }

@@ -1,120 +1,143 @@
-//! Aliases (aliases(5)) and the lists that they include.
+//! Aliases (aliases(5)).
 
-use super::destination;
-use super::{Origin, Target, Work};
-use crate::postfix::deliver::{Dsn, Progress};
-use crate::trace::{Decision, Outcome};
+use super::token;
+use super::{Expansion, State, Status, Work};
+use crate::postfix::bounce::{self, Append};
+use crate::postfix::deliver::Dsn;
+use crate::postfix::dict::Found;
+use crate::postfix::queue::notify;
+use crate::trace::{Decision, Outcome, Place};
 use std::rc::Rc;
 
-/// Whether a name is an alias.
-pub enum Found {
-    /// It is none.
-    No,
-    /// It was, and has been taken care of.
-    Handled,
-}
+/// How deep expansions may lie in one another.
+const DEEPEST: u32 = 100;
 
 impl<'a> Work<'a> {
-    /// Expands a name, with its extension or without, if it is an alias.
-    pub(super) async fn alias(&'a self, local: &str, target: &Target) -> Found {
+    /// Expands a name, if it is an alias.
+    pub(super) async fn alias(&'a self, state: &State, name: &Rc<str>) -> Option<Status> {
         let daemon = self.daemon();
-        let (user, extension) = crate::proto::address::split_extension(local, &self.agent.settings.delimiter);
-        let mut names = vec![local];
-        if extension.is_some() {
-            names.push(user);
+        let level = state.level + 1;
+        // A name that stands in its own alias is the user of that name.
+        if state.from_alias.as_ref().is_some_and(|a| a.eq_ignore_ascii_case(name)) {
+            return None;
         }
-        for name in names {
-            // A name that stands in its own alias is the user of that name.
-            if target.chain.last().is_some_and(|last| **last == *name) {
-                return Found::No;
-            }
-            let found = self.agent.aliases.iter().find_map(|dict| dict.lookup(name).transpose());
-            let found = match found {
-                None => continue,
-                Some(Ok(found)) => found,
-                Some(Err(e)) => {
-                    daemon.msg.log(&format!("warning: {e}"));
-                    let dsn = Dsn::new("4.3.0", "alias database unavailable");
-                    self.delivery.deferred(&target.rcpt, "local", Progress::default(), &dsn).await;
-                    return Found::Handled;
-                }
-            };
-            daemon.p.decide(|| Decision {
-                rule: "alias".into(),
-                setting: "alias_maps".into(),
-                place: daemon.config.place("alias_maps"),
-                compared: format!("{name} in {}", found.table),
-                outcome: Outcome::Becomes(found.value.to_string().into()),
-            });
-            if target.chain.iter().any(|c| **c == *name) || target.chain.len() > 100 {
-                let at = target.chain.last().cloned().unwrap_or_else(|| name.into());
-                daemon.msg.log_warn(format!("alias database loop for {at}"));
-                let dsn = Dsn::new("5.4.6", format!("alias database loop for {at}"));
-                let mut rcpt = target.rcpt.clone();
-                let domain = rcpt.address.rsplit_once('@').map_or("", |(_, d)| d).to_owned();
-                rcpt.address = format!("{at}@{domain}").into();
-                self.delivery.bounced(&rcpt, "local", Progress::default(), &dsn).await;
-                return Found::Handled;
-            }
-            self.expand(name, &found.value, target).await;
-            return Found::Handled;
+        if level > DEEPEST {
+            daemon.msg.log_warn(format!("alias database loop for {name}"));
+            let dsn = Dsn::new("5.4.6", format!("alias database loop for {name}"));
+            return Some(self.failed(state, dsn).await);
         }
-        Found::No
+        let found = match self.look_up(name) {
+            Ok(found) => found?,
+            Err(()) => {
+                return Some(self.deferred(state, Dsn::new("4.3.0", "alias database unavailable")).await);
+            }
+        };
+        let mut next = state.clone();
+        next.level = level;
+        next.from_alias = Some(name.clone());
+        next.expansion = Expansion::Alias;
+        next.rights = None;
+        let status = self.expand(state, next, name, &found.value).await;
+        Some(status)
     }
 
-    async fn expand(&'a self, name: &str, value: &str, target: &Target) {
-        let mut next = target.clone();
-        next.chain.push(name.into());
-        next.origin = Origin::Alias;
-        if let Some(owner) = self.owner(name).await {
-            next.owner = Some(owner);
+    fn look_up(&self, name: &str) -> Result<Option<Found>, ()> {
+        let daemon = self.daemon();
+        for dict in &self.settings().aliases {
+            match dict.lookup(name) {
+                Ok(Some(found)) => {
+                    daemon.p.decide(|| Decision {
+                        rule: "alias".into(),
+                        setting: "alias_maps".into(),
+                        place: match found.line {
+                            Some(line) => Place::line(file_of(&found.table), line),
+                            None => daemon.config.place("alias_maps"),
+                        },
+                        compared: format!("{name} in {}", found.table),
+                        outcome: Outcome::Becomes(found.value.to_string().into()),
+                    });
+                    return Ok(Some(found));
+                }
+                Ok(None) => {}
+                Err(e) => {
+                    daemon.msg.log_warn(&e);
+                    daemon.msg.log_warn(format!("{}: lookup of '{name}' failed", dict.name()));
+                    return Err(());
+                }
+            }
         }
-        for destination in destination::parse(value) {
-            self.destination(&next, destination).await;
+        Ok(None)
+    }
+
+    async fn expand(&'a self, state: &State, mut next: State, name: &str, value: &str) -> Status {
+        let settings = self.settings();
+        match self.owner(name).await {
+            // The message begins a life of its own; the first sender's wishes do not go with it.
+            Some(owner) => {
+                next.sender = owner.clone();
+                next.owner = Some(owner);
+                next.resent = true;
+                next.rcpt.original = "".into();
+                next.rcpt.dsn_orcpt = "".into();
+                next.rcpt.dsn_notify = 0;
+            }
+            None => {
+                if settings.reset_owner {
+                    next.owner = None;
+                }
+                next.rcpt.dsn_notify = without_success(state.rcpt.dsn_notify);
+            }
         }
+        if !settings.frozen_delivered {
+            next.delivered = state.rcpt.address.clone();
+        }
+        let destinations = token::parse(value);
+        if destinations.is_empty() {
+            self.daemon().msg.log_warn(format!("no recipient in alias lookup result for {name}"));
+            return self.deferred(state, Dsn::new("4.3.0", "alias database unavailable")).await;
+        }
+        let resent = next.resent && !state.resent;
+        next.level += 1;
+        let mut status = Status::Done;
+        for destination in destinations {
+            status = status.and(self.destination(&next, destination).await);
+        }
+        if status == Status::Done && state.rcpt.dsn_notify & notify::SUCCESS != 0 {
+            self.report_expansion(state, if resent { "delivered" } else { "expanded" }).await;
+        }
+        status
+    }
+
+    /// Tells a sender who asked for it that the name stood for others.
+    pub(super) async fn report_expansion(&self, state: &State, action: &str) {
+        let append = Append {
+            id: self.delivery.request.id.clone(),
+            recipient: state.rcpt.clone(),
+            relay: super::RELAY.into(),
+            dsn: Dsn::new("2.0.0", "alias expanded"),
+            action: action.into(),
+        };
+        bounce::append(self.daemon(), "trace", append).await;
     }
 
     /// The sender that `owner-NAME` makes, if there is such an alias.
     async fn owner(&self, name: &str) -> Option<Rc<str>> {
-        let owner = format!("owner-{name}");
-        let known = self.agent.aliases.iter().any(|d| matches!(d.lookup(&owner), Ok(Some(_))));
-        if !known || name.starts_with("owner-") {
+        let settings = self.settings();
+        if !settings.owner_special {
             return None;
         }
-        let p = &self.daemon().p;
-        Some(self.agent.rewriter.rewrite(p, crate::postfix::ipc::RewriteContext::Local, &owner.into()).await)
+        let owner = format!("owner-{name}");
+        let found = settings.aliases.iter().find_map(|d| d.lookup(&owner).ok().flatten())?;
+        let address = if settings.expand_owner { &*found.value } else { &*owner };
+        Some(self.rewrite(address).await)
     }
+}
 
-    /// `:include:/file/name`
-    pub(super) async fn include(&'a self, from: &'a Target, path: &str) {
-        let daemon = self.daemon();
-        if from.origin == Origin::Forward {
-            let dsn = Dsn::new("5.7.1", "mail to :include: is restricted");
-            return self.delivery.bounced(&from.rcpt, "local", Progress::default(), &dsn).await;
-        }
-        let text = match daemon.p.read_text(path) {
-            Ok(text) => text,
-            Err(e) => {
-                let what = if daemon.p.stat(path, true).is_ok() {
-                    "open include file"
-                } else {
-                    "lookup :include: file"
-                };
-                daemon.msg.log_warn(format!("unable to {what} {path}: {e}"));
-                let dsn = Dsn::new("5.3.5", "mail system configuration error");
-                return self.delivery.bounced(&from.rcpt, "local", Progress::default(), &dsn).await;
-            }
-        };
-        if from.chain.len() > 100 {
-            let dsn = Dsn::new("5.4.6", format!("too many nested lists in {path}"));
-            return self.delivery.bounced(&from.rcpt, "local", Progress::default(), &dsn).await;
-        }
-        let mut next = from.clone();
-        next.origin = Origin::Include;
-        next.indirect = true;
-        next.chain.push(format!(":include:{path}").into());
-        for destination in destination::parse(&text) {
-            self.destination(&next, destination).await;
-        }
-    }
+/// What is left of the sender's wishes for those behind an alias: success is told of the alias.
+pub(super) fn without_success(wishes: u8) -> u8 {
+    if wishes == notify::SUCCESS { notify::NEVER } else { wishes & !notify::SUCCESS }
+}
+
+fn file_of(table: &str) -> &str {
+    table.split_once(':').map_or(table, |(_, path)| path)
 }

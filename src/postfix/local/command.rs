@@ -1,120 +1,205 @@
 //! Delivery to a command (`pipe_command(3)`): it gets the message on standard input, runs with the
-//! recipient's rights in the queue directory, and its exit status says what came of it
-//! (sysexits.h).
+//! recipient's rights, and its end says what came of it ([`sysexits`]).
 
-use super::{Target, Work};
+use super::expand::{self, Names};
+use super::file::is_allowed;
+use super::seen::Key;
+use super::sysexits;
+use super::{State, Status, Work};
 use crate::postfix::deliver::Dsn;
 use crate::postfix::queue::SPOOL;
 use crate::world::errno::Errno;
-use crate::world::exec::Start;
+use crate::world::exec::{Child, Signal, Start};
+use crate::world::fs::Access;
 use crate::world::process::{Environment, STDERR, STDIN, STDOUT};
+use crate::world::timer::{Either, race};
+use crate::world::users::Cred;
+use std::cell::RefCell;
 use std::rc::Rc;
 
-/// Characters and words that only a shell understands.
-const SHELL_CHARACTERS: &str = "$`\"'\\|&;<>(){}[]*?~#!^=%\n";
+/// Besides letters and digits, what a command may have that needs no shell.
+const HARMLESS: &str = "!@%-_=+:,./ \t";
+/// The most of a command's output that is told to anybody, in octets.
+const OUTPUT: usize = 4096;
+const SHELL: &str = "/bin/sh";
 
 impl<'a> Work<'a> {
     /// Runs a command with the message.
-    pub(super) async fn command(&self, target: &Target, command: &str) {
-        let daemon = self.daemon();
-        let p = &daemon.p;
+    pub(super) async fn command(&self, state: &State, command: &str) -> Status {
+        let uid = state.rights.as_ref().map_or(0, |u| u.uid);
+        if self.seen.borrow_mut().before(Key::Command(uid, command.to_owned())) {
+            return Status::Done;
+        }
+        if !is_allowed(&self.settings().allow_commands, state.expansion) {
+            return self.failed_part(state, Dsn::new("5.7.1", "mail to command is restricted")).await;
+        }
+        if self.is_rehearsal() {
+            return self.sent(state, format!("delivers to command: {command}")).await;
+        }
+        match self.run(state, command).await {
+            None => self.sent(state, format!("delivered to command: {command}")).await,
+            Some(mut dsn) => {
+                if dsn.status.starts_with('2') {
+                    let text = format!("bounce_append: ignoring dsn code \"{}\"", dsn.status);
+                    self.daemon().msg.log_warn(text);
+                    dsn.status = "5.0.0".into();
+                }
+                self.failed_part(state, dsn).await
+            }
+        }
+    }
+
+    /// Runs it to its end or its time limit; nothing to say where all went well.
+    async fn run(&self, state: &State, command: &str) -> Option<Dsn> {
+        let p = &self.daemon().p;
         let (stdin, writer) = p.pipe();
         let (reader, stdout) = p.pipe();
-        let mut start = if command.contains(|c| SHELL_CHARACTERS.contains(c)) || !command.starts_with('/') {
-            Start::new([&*self.agent.settings.shell, "-c", command])
-        } else {
-            Start::new(command.split_whitespace())
+        let fds = [(STDIN, stdin), (STDOUT, stdout.clone()), (STDERR, stdout)].into();
+        let start = Start {
+            cred: Some(self.rights(state)),
+            env: Some(self.environment(state)),
+            directory: Some(self.directory(state)),
+            fds: Some(fds),
+            ..Start::default()
         };
-        let program = start.argv.first().cloned().unwrap_or_else(|| "/bin/sh".into());
-        start.cred = Some(self.rights(target));
-        start.env = Some(self.environment(target));
-        start.directory = Some(SPOOL.to_owned());
-        start.fds = Some([(STDIN, stdin), (STDOUT, stdout.clone()), (STDERR, stdout)].into());
-        let child = match p.spawn(&program, start) {
+        let child = match self.start(command, start) {
             Ok(child) => child,
-            Err(e) => return self.not_started(target, &program, e).await,
+            Err(text) => {
+                // The child of the real one finds out, says so, and ends.
+                p.syslog("local", &text);
+                let said = format!("local: {text} ");
+                return sysexits::failure(75, command, &said);
+            }
         };
-        p.hand_over(command, || format!("the message, {} bytes", self.content.len()));
-        let mut message = self.top(target, true);
-        message.extend_from_slice(&self.content);
-        // A command that does not read its input has its reasons.
-        let _ = writer.write(message).await;
-        drop(writer);
-        /// The most of a command's output that is told to the sender, in octets.
-        const OUTPUT: usize = 4096;
-        let output = reader.read_to_end(1 << 20).await.unwrap_or_default();
-        let status = child.wait().await;
-        let output = String::from_utf8_lossy(&output[..output.len().min(OUTPUT)]).replace('\n', " ");
-        match outcome(status, command, &output) {
-            Ok(()) => self.sent(target, format!("delivered to command: {command}")).await,
-            Err(dsn) => self.failed(target, dsn).await,
+        p.hand_over(command, || format!("the message, {} bytes", self.content().len()));
+        let message = self.for_command(state);
+        let output = RefCell::new(Vec::new());
+        let work = async {
+            // A command that does not read its input has its reasons.
+            let _ = writer.write(message).await;
+            writer.end();
+            loop {
+                let room = OUTPUT.saturating_sub(output.borrow().len());
+                // One that is killed takes its output with it.
+                match race(killed(&child), reader.read(room.max(1))).await {
+                    Either::Right(Ok(piece)) if room > 0 && !piece.is_empty() => {
+                        output.borrow_mut().extend_from_slice(&piece);
+                    }
+                    _ => break,
+                }
+            }
+            child.wait().await
+        };
+        let status = p.timeout(self.settings().command_limit, work).await;
+        drop((writer, reader));
+        let output = sysexits::printable(&output.borrow());
+        match status {
+            Some(status) => sysexits::failure(status, command, &output),
+            None => {
+                self.daemon().msg.log_warn("pipe_command_read: read time limit exceeded");
+                let _ = p.kill(child.process().pid(), Signal::Kill);
+                Some(sysexits::out_of_time(command, &output))
+            }
         }
     }
 
-    /// The child of the real one finds out, says so, and ends.
-    async fn not_started(&self, target: &Target, program: &str, error: Errno) {
-        let text = format!("fatal: execvp {program}: {error}");
-        self.daemon().p.syslog("local", &text);
-        let dsn = Dsn::new("4.3.0", format!("temporary failure. Command output: local: {text} "));
-        self.failed(target, dsn).await;
+    /// Starts it, by itself where no shell is needed.
+    ///
+    /// # Errors
+    /// What the child says before it ends.
+    fn start(&self, command: &str, mut start: Start) -> Result<Child, String> {
+        let p = &self.daemon().p;
+        let cred = start.cred.clone().unwrap_or_else(Cred::root);
+        let shell = &self.settings().command_shell;
+        let words: Vec<Rc<str>> =
+            command.split([' ', '\t']).filter(|w| !w.is_empty()).map(Into::into).collect();
+        let harmless = command.chars().all(|c| c.is_ascii_alphanumeric() || HARMLESS.contains(c));
+        let fatal = |program: &str, e: Errno| format!("fatal: execvp {program}: {e}");
+        if !shell.is_empty() {
+            start.argv = shell.split_whitespace().map(Into::into).chain([command.into()]).collect();
+            let program = start.argv[0].clone();
+            return p.spawn(&program, start).map_err(|e| fatal(&program, e));
+        }
+        if let Some(program) = words.first().filter(|_| harmless) {
+            let found = self.with_rights(&cred, |p| match program.contains('/') {
+                true => p.access(program, Access::EXEC).map(|()| program.to_string()),
+                false => p.find_program(program),
+            });
+            match found {
+                Ok(path) => {
+                    start.argv = words.clone();
+                    return p.spawn(&path, start).map_err(|e| fatal(program, e));
+                }
+                Err(e) if program.contains('/') || e != Errno::ENOENT => return Err(fatal(program, e)),
+                Err(_) => {} // perhaps the shell knows it
+            }
+        }
+        start.argv = ["sh", "-c", command].map(Into::into).to_vec();
+        p.spawn(SHELL, start).map_err(|e| format!("fatal: execl {SHELL}: {e}"))
     }
 
-    fn environment(&self, target: &Target) -> Environment {
-        let address = &target.rcpt.address;
-        let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
-        let sender = self.sender(target);
-        let mut all: Vec<(&str, Rc<str>)> = vec![
-            ("DOMAIN", domain.into()),
-            ("LANG", "C".into()),
-            ("LOCAL", local.into()),
-            ("MAIL_CONFIG", "/etc/postfix".into()),
-            ("ORIGINAL_RECIPIENT", target.rcpt.original.clone()),
-            ("PATH", "/usr/bin:/bin".into()),
-            ("RECIPIENT", address.clone()),
-            ("SENDER", if sender.is_empty() { "MAILER-DAEMON".into() } else { sender }),
+    fn directory(&self, state: &State) -> String {
+        let settings = self.settings();
+        if settings.command_directory.is_empty() {
+            return SPOOL.to_owned();
+        }
+        let names = Names::new(self, state, &settings.command_directory_filter);
+        expand::text(&settings.command_directory, &names)
+    }
+
+    fn environment(&self, state: &State) -> Environment {
+        let rcpt = &state.rcpt;
+        let mut all: Vec<(&str, &str)> = vec![
+            ("LOGNAME", &state.user),
+            ("USER", &state.user),
+            ("SENDER", &state.sender),
+            ("RECIPIENT", &rcpt.address),
+            ("LOCAL", &state.local),
         ];
-        if let Some(user) = &target.user {
-            all.push(("HOME", user.home.as_str().into()));
-            all.push(("LOGNAME", user.name.as_str().into()));
-            all.push(("USER", user.name.as_str().into()));
-            all.push(("SHELL", user.shell.as_str().into()));
+        if let Some(user) = &state.rights {
+            all.push(("HOME", &user.home));
+            all.push(("SHELL", &user.shell));
         }
-        if let Some(extension) = &target.extension {
-            all.push(("EXTENSION", extension.clone()));
+        if !state.domain.is_empty() {
+            all.push(("DOMAIN", &state.domain));
         }
-        all.into_iter().map(|(n, v)| (n.into(), v)).collect()
+        if let Some(extension) = &state.extension {
+            all.push(("EXTENSION", extension));
+        }
+        if !rcpt.original.is_empty() {
+            all.push(("ORIGINAL_RECIPIENT", &rcpt.original));
+        }
+        let filter = &self.settings().command_filter;
+        let mut env: Environment = all
+            .into_iter()
+            .map(|(name, value)| (name.into(), expand::censored(value, filter).into()))
+            .collect();
+        env.insert("PATH".into(), "/usr/bin:/bin".into());
+        for word in &self.settings().export_environment {
+            match word.split_once('=') {
+                Some((name, value)) => env.insert(name.into(), value.into()),
+                None => match self.daemon().p.var(word).or_else(|| own(word)) {
+                    Some(value) => env.insert(word.clone(), value),
+                    None => None,
+                },
+            };
+        }
+        env
     }
 }
 
-/// What a command's exit status means (sysexits.h, `sys_exits(3)`).
-fn outcome(status: i32, command: &str, output: &str) -> Result<(), Dsn> {
-    let (code, text) = match status {
-        0 => return Ok(()),
-        64 => ("5.3.0", "command line usage error"),
-        65 => ("5.6.0", "data format error"),
-        66 => ("5.3.0", "cannot open input"),
-        67 => ("5.1.1", "user unknown"),
-        68 => ("5.1.2", "host name unknown"),
-        69 => ("5.3.0", "service unavailable"),
-        70 => ("5.3.0", "internal software error"),
-        71 => ("4.3.0", "system resource problem"),
-        72 => ("5.3.0", "critical OS file missing"),
-        73 => ("5.2.0", "can't create user output file"),
-        74 => ("5.3.0", "input/output error"),
-        75 => ("4.3.0", "temporary failure"),
-        76 => ("5.5.0", "remote error in protocol"),
-        77 => ("5.7.0", "permission denied"),
-        78 => ("5.3.5", "local configuration error"),
-        n => {
-            let how = if n > 128 && n < 160 { format!("signal {}", n - 128) } else { format!("status {n}") };
-            let verb = if n > 128 && n < 160 { "killed by" } else { "died with" };
-            let text = format!("Command {verb} {how}: \"{command}\"");
-            return Err(Dsn::new("5.3.0", with_output(text, output)));
-        }
-    };
-    Err(Dsn::new(code, with_output(text.to_owned(), output)))
+/// Waits until a command is ended by a signal; for one that ends by itself, for ever.
+async fn killed(child: &Child) {
+    if child.wait().await <= 128 {
+        std::future::pending::<()>().await;
+    }
 }
 
-fn with_output(text: String, output: &str) -> String {
-    if output.trim().is_empty() { text } else { format!("{text}. Command output: {output}") }
+/// What master(8) gives its children.
+fn own(name: &str) -> Option<Rc<str>> {
+    match name {
+        "MAIL_CONFIG" => Some("/etc/postfix".into()),
+        "LANG" => Some("C".into()),
+        _ => None,
+    }
 }

@@ -1,51 +1,54 @@
 //! Delivery to a file named in an alias or `.forward`: an mbox, a Maildir, or `/dev/null`.
 
-use super::{Target, Work};
+use super::mbox::Target;
+use super::seen::Key;
+use super::{Expansion, State, Status, Work};
 use crate::postfix::deliver::Dsn;
-use crate::world::errno::Errno;
-use crate::world::fs::{Kind, OpenFlags};
+use std::rc::Rc;
+
+/// The word by which `allow_mail_to_…` names where a destination stands; nothing where the
+/// administrator's own settings say so.
+pub(super) fn is_allowed(list: &[Rc<str>], expansion: Expansion) -> bool {
+    let word = match expansion {
+        Expansion::None => return true,
+        Expansion::Alias => "alias",
+        Expansion::Forward => "forward",
+        Expansion::Include => "include",
+    };
+    list.iter().any(|w| w.eq_ignore_ascii_case(word))
+}
 
 impl<'a> Work<'a> {
     /// Appends the message to a file.
-    pub(super) async fn file(&self, target: &Target, path: &str) {
+    pub(super) async fn file(&self, state: &State, path: &str) -> Status {
+        let uid = state.rights.as_ref().map_or(0, |u| u.uid);
+        if self.seen.borrow_mut().before(Key::File(uid, path.to_owned())) {
+            return Status::Done;
+        }
+        if !is_allowed(&self.settings().allow_files, state.expansion) {
+            return self.failed_part(state, Dsn::new("5.7.1", "mail to file is restricted")).await;
+        }
+        if self.is_rehearsal() {
+            return self.sent(state, format!("delivers to file: {path}")).await;
+        }
         if path.ends_with('/') {
-            return self.maildir(target, path).await;
+            return self.maildir(state, &self.rights(state), path).await;
         }
-        let p = &self.daemon().p;
-        let what = format!("file: {path}");
-        let refuse = |text: &str| Dsn::new("5.2.0", format!("cannot append message to file {path}: {text}"));
-        match p.stat(path, true) {
-            Ok(stat) if matches!(stat.kind, Kind::CharDevice(_)) => {
-                return self.sent(target, format!("delivered to {what}")).await;
-            }
-            Ok(stat) if stat.kind != Kind::File => {
-                return self.failed(target, refuse("file is not a regular file")).await;
-            }
-            Ok(stat) if stat.mode & 0o111 != 0 => {
-                return self.failed(target, refuse("file is executable")).await;
-            }
-            _ => {}
-        }
-        let cred = self.rights(target);
-        let lock = format!("{path}.lock");
-        let locked = self.as_user(cred.clone(), |p| p.create_file(&lock, bytes::Bytes::new(), 0o600));
-        if let Err(e) = locked {
-            self.daemon().msg.log_warn(format!("unable to create lock file {lock}: {e}"));
-        }
-        let is_new = p.stat(path, true).is_err();
-        let flags = OpenFlags { read: true, ..OpenFlags::APPEND };
-        let opened = self.as_user(cred.clone(), |p| p.open(path, flags, 0o600));
-        match opened {
-            Err(e) if is_new && e != Errno::ENOSPC => {
-                self.failed(target, refuse(&format!("cannot create file exclusively: {e}"))).await;
-            }
-            opened => {
-                let prefix = format!("cannot append message to file {path}");
-                self.append(target, path, opened, Some(&prefix), &what).await;
+        match self.append_to_file(state, path).await {
+            Ok(()) => self.sent(state, format!("delivered to file: {path}")).await,
+            Err(mut dsn) => {
+                dsn.reason = format!("cannot append message to file {path}: {}", dsn.reason).into();
+                self.failed_part(state, dsn).await
             }
         }
-        if locked.is_ok() {
-            let _ = self.as_user(cred, |p| p.unlink(&lock));
+    }
+
+    async fn append_to_file(&self, state: &State, path: &str) -> Result<(), Dsn> {
+        let target = Target { path, cred: self.rights(state), give_to: None, lock_may_fail: true };
+        let mbox = self.open_mbox(&target).await?;
+        if mbox.stat.is_file() && mbox.stat.mode & 0o111 != 0 {
+            return Err(Dsn::new("5.7.1", "file is executable"));
         }
+        mbox.append(self.for_mbox(state)).await
     }
 }
