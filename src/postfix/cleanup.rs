@@ -248,9 +248,11 @@ impl<'d> Cleanup<'d> {
         record::put(&mut file, Type::End, b"");
         // How qmgr is to read the file: a message with an encoding has attributes behind it.
         let options = if s.eight_bit { 12 } else { 0 };
-        let utf8 = u8::from(s.smtputf8);
-        let sizes = format!("{size:15} {data:15} {:15} {options:15} {size:15} {utf8:15}", recipients.len());
-        file[2..2 + SIZE_LEN].copy_from_slice(sizes.as_bytes());
+        let utf8 = usize::from(s.smtputf8);
+        let sizes = [size, data, recipients.len(), options, size, utf8];
+        for (field, n) in file[2..2 + SIZE_LEN].chunks_mut(16).zip(sizes) {
+            put_number(&mut field[..15], n);
+        }
         file
     }
 
@@ -294,6 +296,17 @@ impl<'d> Cleanup<'d> {
 /// The length of the size record.
 const SIZE_LEN: usize = 6 * 15 + 5;
 
+/// Writes a number into a field of blanks, at its right end.
+fn put_number(field: &mut [u8], mut n: usize) {
+    for digit in field.iter_mut().rev() {
+        *digit = b'0' + (n % 10) as u8;
+        n /= 10;
+        if n == 0 {
+            break;
+        }
+    }
+}
+
 /// Splits a text into lines and writes a record for each; long ones in parts.
 fn put_lines(file: &mut Vec<u8>, text: &[u8]) {
     /// `line_length_limit`
@@ -313,21 +326,20 @@ fn put_lines(file: &mut Vec<u8>, text: &[u8]) {
 }
 
 fn client_attributes(client: &ClientInfo, file: &mut Vec<u8>) {
-    let address = client.address.map(|a| a.to_string()).unwrap_or_default();
-    let port = client.port.to_string();
+    let (address, port) = (&client.shown_address, client.port.to_string());
     let server = client.server.map(|a| a.ip().to_string()).unwrap_or_default();
     let server_port = client.server.map(|a| a.port().to_string()).unwrap_or_default();
     let family = if client.address.is_some_and(|a| a.is_ipv6()) { "10" } else { "2" };
     for (name, value) in [
         ("log_client_name", &*client.name),
-        ("log_client_address", &address),
+        ("log_client_address", address),
         ("log_client_port", &port),
         ("log_message_origin", &format!("{}[{address}]", client.name)),
         ("log_helo_name", &client.helo),
         ("log_protocol_name", &client.protocol),
         ("client_name", &client.name),
         ("reverse_client_name", &client.reverse_name),
-        ("client_address", &address),
+        ("client_address", address),
         ("client_port", &port),
         ("server_address", &server),
         ("server_port", &server_port),

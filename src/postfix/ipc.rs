@@ -28,6 +28,8 @@ pub struct ClientInfo {
     pub reverse_name: Rc<str>,
     /// Its address.
     pub address: Option<IpAddr>,
+    /// The same as it is written, since every message repeats it; empty without one.
+    pub shown_address: Rc<str>,
     /// Its port.
     pub port: u16,
     /// The address and port that it called.

@@ -11,7 +11,6 @@ use crate::world::fs::Stat;
 use crate::world::process::Process;
 use bytes::Bytes;
 use std::borrow::Cow;
-use std::fmt::Write;
 use std::rc::Rc;
 
 /// `queue_directory`, which no host of the lab moves.
@@ -67,13 +66,11 @@ const HASHED: [&str; 2] = ["deferred", "defer"];
 
 /// Where the file of a message lies in a directory of the spool.
 pub fn path(directory: &str, id: &str) -> String {
-    let mut path = String::with_capacity(SPOOL.len() + directory.len() + id.len() + 4);
-    let _ = if HASHED.contains(&directory) {
-        write!(path, "{SPOOL}/{directory}/{}/{id}", &id[..id.len().min(1)])
+    if HASHED.contains(&directory) {
+        [SPOOL, "/", directory, "/", &id[..id.len().min(1)], "/", id].concat()
     } else {
-        write!(path, "{SPOOL}/{directory}/{id}")
-    };
-    path
+        [SPOOL, "/", directory, "/", id].concat()
+    }
 }
 
 /// Could this be a queue id? Digits and letters only, so that it is safe in a path.

@@ -3,11 +3,11 @@
 
 use super::World;
 use super::clock::Time;
-use super::stream::Item;
-use super::stream::Pipe;
+use super::stream::{Item, Pipe};
 use crate::trace::EventId;
 use std::cmp::Ordering;
-use std::collections::{BTreeSet, BinaryHeap};
+use rustc_hash::FxHashSet;
+use std::collections::BinaryHeap;
 use std::rc::Rc;
 
 /// A task of the world: an index that is used again, with the generation that tells its users apart.
@@ -69,7 +69,7 @@ pub(super) struct Agenda {
     next: u64,
     busy: usize,
     /// Entries taken back that still lie in the heap.
-    cancelled: BTreeSet<u64>,
+    cancelled: FxHashSet<u64>,
 }
 
 impl Agenda {

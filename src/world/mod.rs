@@ -76,6 +76,7 @@ struct Inner {
     at_this_instant: Cell<u64>,
     /// How many holders of locks there have been.
     owners: Cell<u64>,
+    log_time: RefCell<syslog::LogTime>,
 }
 
 /// What is being polled.
@@ -153,6 +154,7 @@ impl World {
             failure: RefCell::default(),
             at_this_instant: Cell::new(0),
             owners: Cell::new(0),
+            log_time: RefCell::default(),
         }))
     }
 
@@ -213,6 +215,10 @@ impl World {
     /// The records of the name server, to add to them.
     pub fn zone_mut(&self) -> RefMut<'_, crate::proto::dns::Zone> {
         self.0.zone.borrow_mut()
+    }
+
+    fn log_time(&self) -> &RefCell<syslog::LogTime> {
+        &self.0.log_time
     }
 
     pub(crate) fn programs(&self) -> &process::Programs {

@@ -3,6 +3,7 @@
 //!
 //! The file stays open, as rsyslogd keeps it: a log that is moved away goes on under its new name.
 
+use super::World;
 use super::fs::{Ino, OpenFlags};
 use super::host::Host;
 use super::process::Process;
@@ -18,20 +19,16 @@ impl Process {
     pub fn syslog(&self, ident: &str, text: &str) {
         let (host, world) = (self.host(), self.world());
         let now = world.now();
-        let t = now.civil();
-        let month = MONTHS[(t.month() as usize).saturating_sub(1) % 12];
         let short = host.short_name();
         let mut line = String::with_capacity(text.len() + ident.len() + short.len() + 40);
-        let _ = write!(
-            line,
-            "{month} {:>2} {:02}:{:02}:{:02} {short} ",
-            t.day(),
-            t.hour(),
-            t.minute(),
-            t.second()
-        );
+        world.push_log_time(&mut line);
+        for part in [" ", short, " "] {
+            line.push_str(part);
+        }
         let start = line.len();
-        let _ = write!(line, "{ident}[{}]: {text}", self.pid());
+        line.push_str(ident);
+        let _ = write!(line, "[{}]: ", self.pid());
+        line.push_str(text);
         if world.traced() {
             world.record(Kind::Log { line: line[start..].into() });
         }
@@ -40,6 +37,29 @@ impl Process {
             // A full disk loses the line, as rsyslogd does.
             let _ = host.fs_mut().append(ino, line.as_bytes(), now);
         }
+    }
+}
+
+/// The second for which the time was last written into a log, and what was written.
+#[derive(Default)]
+pub(super) struct LogTime {
+    second: u64,
+    text: String,
+}
+
+impl World {
+    /// Appends the time as a log line begins with it, made anew once a second.
+    fn push_log_time(&self, line: &mut String) {
+        let mut last = self.log_time().borrow_mut();
+        let now = self.now();
+        if last.text.is_empty() || last.second != now.unix() {
+            last.second = now.unix();
+            let t = now.civil();
+            let month = MONTHS[(t.month() as usize).saturating_sub(1) % 12];
+            let (h, m, s) = (t.hour(), t.minute(), t.second());
+            last.text = format!("{month} {:>2} {h:02}:{m:02}:{s:02}", t.day());
+        }
+        line.push_str(&last.text);
     }
 }
 

@@ -215,7 +215,7 @@ fn returned(daemon: &Daemon, sender: &str, content: &[u8], out: &mut String) {
 fn sender_of(daemon: &Daemon, sender: &str) -> String {
     match sender {
         "" => format!("MAILER-DAEMON@{}", daemon.string("myorigin")),
-        sender => address::quote(sender),
+        sender => address::quote(sender).into_owned(),
     }
 }
 

@@ -153,7 +153,7 @@ impl<'s> Pass<'s> {
             self.push(format!("{prefix}Date: {}\n", message::date_with_zone(now.unix())));
         }
         if !(if resent { self.has.resent_from } else { self.has.from }) {
-            let quoted = if from.is_empty() { "MAILER-DAEMON".to_owned() } else { address::quote(from) };
+            let quoted = if from.is_empty() { "MAILER-DAEMON".into() } else { address::quote(from) };
             let name = self.submission.full_name.as_deref();
             let line = match name.filter(|n| !n.is_empty() && !from.is_empty()) {
                 Some(name) => format!("{prefix}From: {} <{quoted}>\n", address::quote_phrase(name)),

@@ -192,10 +192,10 @@ impl Session<'_> {
     /// The trace header (RFC 5321, section 4.4).
     fn received(&self, t: &Transaction, id: &str) -> Vec<u8> {
         let s = self.settings;
-        let address = match self.client.address {
-            Some(std::net::IpAddr::V6(a)) => format!("IPv6:{a}"),
-            Some(a) => a.to_string(),
-            None => "unknown".into(),
+        let (tag, address) = match self.client.address {
+            Some(std::net::IpAddr::V6(_)) => ("IPv6:", &*self.client.shown_address),
+            Some(std::net::IpAddr::V4(_)) => ("", &*self.client.shown_address),
+            None => ("", "unknown"),
         };
         let helo = if self.helo.is_empty() { &self.client.name } else { &self.helo };
         let with = match (self.esmtp, t.smtputf8) {
@@ -206,7 +206,7 @@ impl Session<'_> {
         let mut out = String::with_capacity(200);
         let _ = write!(
             out,
-            "Received: from {helo} ({} [{address}])\n\tby {} ({}) with {with} id {id}",
+            "Received: from {helo} ({} [{tag}{address}])\n\tby {} ({}) with {with} id {id}",
             self.client.name, s.myhostname, s.mail_name
         );
         let date = message::date_with_zone(self.daemon.p.now().unix());

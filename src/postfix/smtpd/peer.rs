@@ -22,6 +22,7 @@ pub async fn identify(daemon: &Daemon, stream: &Stream) -> ClientInfo {
         name,
         reverse_name,
         address: Some(address),
+        shown_address: address.to_string().into(),
         port: remote.port(),
         server: Some(*local),
         ..ClientInfo::default()

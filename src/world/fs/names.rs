@@ -7,7 +7,6 @@ use super::{Access, Device, Fs, Ino};
 use crate::world::clock::Time;
 use crate::world::errno::{Errno, Sys};
 use crate::world::users::Cred;
-use std::ops::Bound;
 use std::rc::Rc;
 
 /// What mknod(2) makes.
@@ -172,15 +171,9 @@ impl Fs {
 
     /// The entries of a directory in the byte order of their names, without `.` and `..`.
     pub fn readdir(&self, dir: Ino) -> Sys<impl Iterator<Item = (&str, Ino)>> {
-        Ok(self.dir(dir)?.entries.iter().map(|(name, &ino)| (&**name, ino)))
-    }
-
-    /// The first entry behind the name `after` (`None`: the very first), for reading a directory
-    /// in steps while it changes.
-    pub fn readdir_after(&self, dir: Ino, after: Option<&str>) -> Sys<Option<(&str, Ino)>> {
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut rest = self.dir(dir)?.entries.range::<str, _>((from, Bound::Unbounded));
-        Ok(rest.next().map(|(name, &ino)| (&**name, ino)))
+        let mut all: Vec<(&str, Ino)> = self.dir(dir)?.entries.iter().map(|(name, &ino)| (&**name, ino)).collect();
+        all.sort_unstable();
+        Ok(all.into_iter())
     }
 
     /// Has the directory no entries but `.` and `..`?

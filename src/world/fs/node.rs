@@ -4,7 +4,8 @@ use super::content::Content;
 use super::{Device, Ino, Kind, PAGE};
 use crate::world::clock::Time;
 use crate::world::users::{Gid, Uid};
-use std::collections::{BTreeMap, VecDeque};
+use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// The first number given out. Where an inode number of a disk in use may well begin: Postfix's
@@ -47,7 +48,9 @@ pub(super) enum Body {
 /// A directory: its entries and where it hangs.
 #[derive(Clone)]
 pub(super) struct Dir {
-    pub(super) entries: BTreeMap<Box<str>, Ino>,
+    /// By hash, since every step of every path asks here; its order must not be seen, so whoever
+    /// lists the names sorts them.
+    pub(super) entries: FxHashMap<Box<str>, Ino>,
     /// The directory it lies in; the root is its own.
     pub(super) parent: Ino,
     /// Its name there.
@@ -58,7 +61,7 @@ pub(super) struct Dir {
 
 impl Dir {
     pub(super) fn new(parent: Ino, name: &str) -> Dir {
-        Dir { entries: BTreeMap::new(), parent, name: name.into(), dead: false }
+        Dir { entries: FxHashMap::default(), parent, name: name.into(), dead: false }
     }
 }
 

@@ -82,11 +82,14 @@ impl Fs {
         let mut dir = if rest.starts_with('/') { self.root } else { start };
         self.dir(dir)?;
         loop {
-            rest = rest.trim_start_matches('/');
+            while let Some(behind) = rest.strip_prefix('/') {
+                rest = behind;
+            }
             if rest.is_empty() {
                 return Ok(dir);
             }
-            let end = memchr::memchr(b'/', rest.as_bytes());
+            // Names are short: a plain loop finds the slash before a vectorised search has begun.
+            let end = rest.bytes().position(|b| b == b'/');
             let name = &rest[..end.unwrap_or(rest.len())];
             self.may_search(cred, dir)?;
             let Found::At(mut ino) = self.step(dir, name)? else { return Err(Errno::ENOENT) };
