@@ -286,6 +286,7 @@ impl Writer<'_> {
             content: body.into(),
             trace: TraceFlags::None,
             internal: true,
+            ..Submission::default()
         };
         let sent = stream.send(|_| format!("notification for <{to}>"), submission).is_ok();
         if sent && stream.receive::<CleanupStatus>().await == Some(CleanupStatus::Ok) {

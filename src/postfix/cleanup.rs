@@ -121,7 +121,7 @@ impl<'d> Cleanup<'d> {
         }
         let told = |s: &CleanupStatus| match s {
             CleanupStatus::Ok => format!("{id} is in the queue"),
-            CleanupStatus::Rejected { .. } => format!("{id} is refused"),
+            CleanupStatus::Rejected { .. } | CleanupStatus::Refused { .. } => format!("{id} is refused"),
         };
         let _ = stream.send(told, status);
     }
@@ -142,8 +142,17 @@ impl<'d> Cleanup<'d> {
             self.daemon.msg.log(&format!("warning: {id}: queue file size limit exceeded"));
             return rejected(552, "5.3.4", "message file too big");
         }
+        if submission.actions.discard {
+            let _ = p.unlink(&Queue::Incoming.path(id));
+            p.queue_event(id, queue::gone(Queue::Incoming));
+            return CleanupStatus::Ok;
+        }
         let file = self.encode(id, &submission, &sender, &recipients, &message);
         match self.store(id, file) {
+            Ok(()) if submission.actions.hold => {
+                let _ = queue::rename(p, id, Queue::Incoming, Queue::Hold);
+                CleanupStatus::Ok
+            }
             Ok(()) => {
                 let path = format!("{SPOOL}/public/qmgr");
                 // Nobody there: qmgr finds the message when it comes up.

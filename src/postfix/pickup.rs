@@ -96,6 +96,7 @@ fn submission(daemon: &Daemon, id: &str, uid: u32, file: &QueueFile) -> Submissi
         content: file.content().into(),
         trace,
         internal: false,
+        ..Submission::default()
     }
 }
 

@@ -9,6 +9,7 @@ use crate::world::clock::Duration;
 use crate::world::process::Process;
 use crate::world::stream::Stream;
 use crate::world::timer::{Either, race};
+use crate::world::users::Cred;
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -84,6 +85,15 @@ impl Daemon {
                 None
             }
         }
+    }
+
+    /// Can a file be read with the rights that the daemon had when it began?
+    pub fn root_can_read(&self, path: &str) -> bool {
+        let own = self.p.cred().clone();
+        self.p.set_cred(Cred::root());
+        let read = self.p.read_file(path);
+        self.p.set_cred(own);
+        read.is_ok()
     }
 
     /// A setting as a text, with everything it refers to filled in.

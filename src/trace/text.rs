@@ -67,6 +67,9 @@ fn what(trace: &Trace, kind: &Kind, verbose: bool, out: &mut String) {
             write!(out, "{len} bytes for {} are lost", peer(trace, *conn, *to))
         }
         Kind::Closed { conn, to, how } => closed(trace, *conn, *to, *how, out),
+        Kind::Sealed { conn, what } => {
+            write!(out, "seals {}: {}", peer(trace, *conn, Direction::ToClient), shown(what))
+        }
         Kind::DnsQuestion { server, wire } => {
             write!(out, "asks {}  {}", server.ip(), crate::proto::dns::describe(wire))
         }

@@ -28,6 +28,7 @@ pub mod rng;
 pub mod stream;
 pub mod syslog;
 pub mod timer;
+pub mod tls;
 pub mod users;
 
 use crate::trace::{EventId, Keep, Kind, ProcId, Trace};
