@@ -13,10 +13,11 @@
 //! - [`proto`]: pure protocol: octets in, values out
 //! - [`world`]: the simulated machines; it knows no mail
 //! - [`trace`]: the one account of what happened
-//! - [`postfix`], [`procmail`], [`mua`], [`shell`]: the programs
+//! - [`postfix`], [`dovecot`], [`procmail`], [`mua`], [`shell`]: the programs
 //! - [`scenario`]: a small Internet in a file, and what happens on it
 //! - [`view`]: what a person sees
 
+pub mod dovecot;
 pub mod mua;
 pub mod postfix;
 pub mod procmail;

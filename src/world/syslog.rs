@@ -17,6 +17,15 @@ pub const MAIL_LOG: &str = "/var/log/maillog";
 impl Process {
     /// Writes a line to the mail log under `ident`, which gets the process id in brackets.
     pub fn syslog(&self, ident: &str, text: &str) {
+        self.log_line(ident, Some(self.pid()), text);
+    }
+
+    /// The same of a program that does not tell its process id (openlog(3) without `LOG_PID`).
+    pub fn syslog_without_pid(&self, ident: &str, text: &str) {
+        self.log_line(ident, None, text);
+    }
+
+    fn log_line(&self, ident: &str, pid: Option<u32>, text: &str) {
         let (host, world) = (self.host(), self.world());
         let now = world.now();
         let short = host.short_name();
@@ -27,7 +36,10 @@ impl Process {
         }
         let start = line.len();
         line.push_str(ident);
-        let _ = write!(line, "[{}]: ", self.pid());
+        let _ = match pid {
+            Some(pid) => write!(line, "[{pid}]: "),
+            None => write!(line, ": "),
+        };
         line.push_str(text);
         if world.traced() {
             world.record(Kind::Log { line: line[start..].into() });

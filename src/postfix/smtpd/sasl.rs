@@ -7,6 +7,7 @@
 use super::session::{Gone, Next, Session};
 use crate::postfix::queue::SPOOL;
 use crate::proto::smtp::command::Words;
+use crate::world::clock::Duration;
 use crate::world::stream::Stream;
 use bytes::BytesMut;
 use std::rc::Rc;
@@ -42,6 +43,9 @@ enum Step {
     Success(Rc<str>),
     Failure { user: Option<Rc<str>>, reason: Option<String>, temporary: bool },
 }
+
+/// How long the service may take for a step: ten seconds, and the answer's way.
+const PATIENCE: Duration = Duration::from_millis(10_100);
 
 /// The service sends no line longer than this.
 const LONGEST: usize = 1 << 16;
@@ -181,7 +185,7 @@ impl Session<'_> {
             return self.fault("501 5.5.4 Syntax: AUTH mechanism");
         };
         if !self.mechanisms.iter().any(|m| m.name.eq_ignore_ascii_case(mechanism)) {
-            return self.auth_failed(mechanism, None, "Invalid authentication mechanism", false);
+            return self.auth_failed(mechanism, "Invalid authentication mechanism", false);
         }
         match self.exchange(mechanism, words.get(2)).await {
             Ok(next) => next,
@@ -189,8 +193,8 @@ impl Session<'_> {
         }
     }
 
-    fn auth_failed(&mut self, mechanism: &str, user: Option<&str>, why: &str, temporary: bool) -> Next {
-        let user = user.unwrap_or("(unavailable)");
+    fn auth_failed(&mut self, mechanism: &str, why: &str, temporary: bool) -> Next {
+        let user = self.sasl_user.as_deref().unwrap_or("(unavailable)");
         self.daemon.msg.log_warn(format!(
             "{}: SASL {mechanism} authentication failed: {why}, sasl_username={user}",
             self.shown
@@ -204,20 +208,25 @@ impl Session<'_> {
     async fn exchange(&mut self, mechanism: &str, initial: Option<&str>) -> Result<Next, Gone> {
         const LOST: &str = "Connection lost to authentication server";
         let Ok((mut service, _)) = self.sasl_service().await else {
-            return Ok(self.auth_failed(mechanism, None, LOST, true));
+            return Ok(self.auth_failed(mechanism, LOST, true));
         };
-        let mut step = service.step(self.auth_request(mechanism, initial)).await;
+        let p = self.daemon.p.clone();
+        let first = self.auth_request(mechanism, initial);
+        let mut step = p.timeout(PATIENCE, service.step(first)).await.flatten();
         loop {
             match step {
-                None => return Ok(self.auth_failed(mechanism, None, LOST, true)),
+                None => return Ok(self.auth_failed(mechanism, LOST, true)),
                 Some(Step::Success(user)) => {
                     self.login = Some(Login { method: mechanism.into(), user });
                     self.introduce();
                     return Ok(self.done("235 2.7.0 Authentication successful"));
                 }
                 Some(Step::Failure { user, reason, temporary }) => {
+                    if user.is_some() || reason.is_none() {
+                        self.sasl_user = user.clone();
+                    }
                     let why = reason.unwrap_or_else(|| "(reason unavailable)".to_owned());
-                    return Ok(self.auth_failed(mechanism, user.as_deref(), &why, temporary));
+                    return Ok(self.auth_failed(mechanism, &why, temporary));
                 }
                 Some(Step::Continue(challenge)) => {
                     self.reply(&format!("334 {challenge}"));
@@ -229,7 +238,8 @@ impl Session<'_> {
                         return Ok(self.fault("501 5.7.0 Authentication aborted"));
                     }
                     let answer = answer.replace(['\t', '\n'], "");
-                    step = service.step(format!("CONT\t1\t{answer}\n")).await;
+                    let next = format!("CONT\t1\t{answer}\n");
+                    step = p.timeout(PATIENCE, service.step(next)).await.flatten();
                 }
             }
         }

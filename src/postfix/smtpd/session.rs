@@ -107,6 +107,8 @@ pub struct Session<'d> {
     /// Why the client may not talk to us.
     pub denied: Option<Reject>,
     pub login: Option<Login>,
+    /// Whom the client last tried to log in as.
+    pub sasl_user: Option<Rc<str>>,
     pub mechanisms: Vec<Mechanism>,
     pub tls: Option<Tls>,
     pub discard: Discard,
@@ -157,6 +159,7 @@ impl<'d> Session<'d> {
             carried: RefCell::default(),
             denied: None,
             login: None,
+            sasl_user: None,
             mechanisms: Vec::new(),
             tls: None,
             discard: settings.discard.clone(),
