@@ -8,13 +8,20 @@
 //!
 //! Standards: RFC 5322 (section 3.6, the fields that a message must have), RFC 3461.
 //!
+//! - [`headers`]: what is dropped, completed and added
+//! - [`checks`], [`mime`]: content inspection
+//! - [`mapping`], [`recipients`]: what addresses become
+//!
 //! # Simplifications
-//! No content inspection (`header_checks` and its kin), no address mapping besides
-//! `virtual_alias_maps`, no Milters: these settings are said to have no effect.
+//! No Milters, no conversion between 8BITMIME and 7BIT.
 
+mod checks;
 mod headers;
+mod mapping;
+mod mime;
 mod recipients;
 
+use super::dict::Maps;
 use super::ipc::{CleanupStatus, ClientInfo, RewriteContext, Submission, TraceFlags};
 use super::master::{self, Trigger};
 use super::queue::{self, Queue, Recipient, SPOOL};
@@ -25,6 +32,8 @@ use crate::trace::{Decision, Outcome};
 use crate::world::errno::Sys;
 use crate::world::process::Process;
 use crate::world::stream::Stream;
+use checks::{Checks, Inspector};
+use mapping::{Class, Mapping};
 use recipients::Expansion;
 use std::rc::Rc;
 
@@ -51,7 +60,18 @@ struct Cleanup<'d> {
     daemon: &'d Daemon,
     rewriter: Rewriter,
     expansion: Expansion,
+    mapping: Mapping,
+    checks: Checks,
+    bcc: Bcc,
     settings: Settings,
+}
+
+/// Who gets copies.
+struct Bcc {
+    always: Rc<str>,
+    by_sender: Maps,
+    by_recipient: Maps,
+    delimiter: Rc<str>,
 }
 
 /// What a message needs of the configuration, read once.
@@ -63,6 +83,7 @@ struct Settings {
     drop: Vec<Rc<str>>,
     enable_original_recipient: bool,
     hopcount_limit: usize,
+    remote_domain: Rc<str>,
     delay_warning: std::time::Duration,
 }
 
@@ -87,10 +108,19 @@ impl<'d> Cleanup<'d> {
                 .collect(),
             enable_original_recipient: daemon.yes("enable_original_recipient"),
             hopcount_limit: daemon.int("hopcount_limit").max(0) as usize,
+            remote_domain: daemon.string("remote_header_rewrite_domain"),
             delay_warning: daemon.seconds("delay_warning_time"),
         };
         let expansion = Expansion::new(daemon)?;
-        Ok(Cleanup { daemon, rewriter: Rewriter::default(), expansion, settings })
+        let mapping = Mapping::new(daemon)?;
+        let checks = Checks::new(daemon);
+        let bcc = Bcc {
+            always: daemon.string("always_bcc"),
+            by_sender: Maps::open(&daemon.string("sender_bcc_maps"), &daemon.p)?,
+            by_recipient: Maps::open(&daemon.string("recipient_bcc_maps"), &daemon.p)?,
+            delimiter: daemon.string("recipient_delimiter"),
+        };
+        Ok(Cleanup { daemon, rewriter: Rewriter::default(), expansion, mapping, checks, bcc, settings })
     }
 
     /// One message, from one client.
@@ -126,14 +156,19 @@ impl<'d> Cleanup<'d> {
         let _ = stream.send(told, status);
     }
 
-    async fn accept(&self, id: &Rc<str>, submission: Submission) -> CleanupStatus {
+    async fn accept(&self, id: &Rc<str>, mut submission: Submission) -> CleanupStatus {
         let p = &self.daemon.p;
-        let message = match self.complete(id, &submission).await {
+        let sender = self.address(&submission, Class::EnvelopeSender, &submission.sender).await;
+        let message = match self.complete(id, &mut submission, &sender).await {
             Ok(message) => message,
             Err(status) => return status,
         };
-        let sender = self.rewriter.rewrite(p, submission.context, &submission.sender).await;
-        let recipients = self.recipients(&submission).await;
+        if submission.actions.discard {
+            let _ = p.unlink(&Queue::Incoming.path(id));
+            p.queue_event(id, queue::gone(Queue::Incoming));
+            return CleanupStatus::Ok;
+        }
+        let recipients = self.recipients(&submission, &sender).await;
         if recipients.is_empty() {
             return rejected(550, "5.1.1", "no recipients specified");
         }
@@ -141,11 +176,6 @@ impl<'d> Cleanup<'d> {
         if size_limit > 0 && (message.headers.len() + message.body.len()) as u64 > size_limit {
             self.daemon.msg.log(&format!("warning: {id}: queue file size limit exceeded"));
             return rejected(552, "5.3.4", "message file too big");
-        }
-        if submission.actions.discard {
-            let _ = p.unlink(&Queue::Incoming.path(id));
-            p.queue_event(id, queue::gone(Queue::Incoming));
-            return CleanupStatus::Ok;
         }
         let file = self.encode(id, &submission, &sender, &recipients, &message);
         match self.store(id, file) {
@@ -173,27 +203,76 @@ impl<'d> Cleanup<'d> {
         self.daemon.p.chmod(&path, 0o700)
     }
 
-    /// The recipients to deliver to: completed, expanded, without duplicates.
-    async fn recipients(&self, submission: &Submission) -> Vec<Recipient> {
-        let p = &self.daemon.p;
+    /// An address of the envelope, completed and mapped.
+    async fn address(&self, s: &Submission, class: Class, address: &Rc<str>) -> Rc<str> {
+        let complete = self.rewriter.rewrite(&self.daemon.p, s.context, address).await;
+        if s.internal {
+            return complete;
+        }
+        self.mapping.map(self.daemon, &self.rewriter, class, complete).await
+    }
+
+    /// The recipients to deliver to: completed, mapped, expanded, without duplicates.
+    async fn recipients(&self, submission: &Submission, sender: &Rc<str>) -> Vec<Recipient> {
         let mut all: Vec<Recipient> = Vec::with_capacity(submission.recipients.len());
+        if !submission.internal
+            && !sender.is_empty()
+            && let Some(copy) = self.copy_to(&self.bcc.by_sender, sender)
+        {
+            self.add(submission, &copy, &mut all).await;
+        }
         for rcpt in &submission.recipients {
-            let address = self.rewriter.rewrite(p, submission.context, &rcpt.address).await;
-            let original =
-                if rcpt.original.is_empty() { rcpt.address.clone() } else { rcpt.original.clone() };
-            let dsn_orcpt = match &*rcpt.dsn_orcpt {
-                "" => format!("rfc822;{}", crate::proto::smtp::xtext_encode(&address)).into(),
-                _ => rcpt.dsn_orcpt.clone(),
-            };
-            for address in self.expansion.expand(self.daemon, &self.rewriter, address).await {
-                let (original, dsn_orcpt) = (original.clone(), dsn_orcpt.clone());
-                let next = Recipient { address, original, dsn_orcpt, ..rcpt.clone() };
-                if !all.iter().any(|r| self.same(r, &next)) {
-                    all.push(next);
-                }
+            self.add(submission, rcpt, &mut all).await;
+            let address = self.address(submission, Class::EnvelopeRecipient, &rcpt.address).await;
+            if !submission.internal
+                && let Some(copy) = self.copy_to(&self.bcc.by_recipient, &address)
+            {
+                self.add(submission, &copy, &mut all).await;
             }
         }
+        for copy in &submission.actions.bcc {
+            self.add(submission, &copy_for(copy.clone()), &mut all).await;
+        }
+        if !submission.internal && !self.bcc.always.is_empty() && !all.is_empty() {
+            self.add(submission, &copy_for(self.bcc.always.clone()), &mut all).await;
+        }
+        if let (Some(target), Some(first)) = (&submission.actions.redirect, all.first().cloned()) {
+            let address = self.rewriter.rewrite(&self.daemon.p, RewriteContext::Local, target).await;
+            return vec![Recipient { address, ..first }];
+        }
         all
+    }
+
+    /// Who gets a copy of mail from or to an address.
+    fn copy_to(&self, maps: &Maps, address: &str) -> Option<Recipient> {
+        if maps.is_empty() {
+            return None;
+        }
+        match maps.find_address_of(address, &self.bcc.delimiter, self.mapping.is_own(address)) {
+            Ok(found) => found.map(|f| copy_for(f.value)),
+            Err(e) => {
+                self.daemon.msg.log_warn(e);
+                None
+            }
+        }
+    }
+
+    /// Adds what a recipient becomes.
+    async fn add(&self, submission: &Submission, rcpt: &Recipient, all: &mut Vec<Recipient>) {
+        let address = self.address(submission, Class::EnvelopeRecipient, &rcpt.address).await;
+        let original = if rcpt.original.is_empty() { rcpt.address.clone() } else { rcpt.original.clone() };
+        let dsn_orcpt = match &*rcpt.dsn_orcpt {
+            "" => format!("rfc822;{}", crate::proto::smtp::xtext_encode(&address)).into(),
+            _ => rcpt.dsn_orcpt.clone(),
+        };
+        let into = self.expansion.expand(self.daemon, &self.rewriter, &self.mapping, address).await;
+        for address in into {
+            let (original, dsn_orcpt) = (original.clone(), dsn_orcpt.clone());
+            let next = Recipient { address, original, dsn_orcpt, ..rcpt.clone() };
+            if !all.iter().any(|r| self.same(r, &next)) {
+                all.push(next);
+            }
+        }
     }
 
     /// Would the second one be a duplicate?
@@ -221,6 +300,14 @@ impl<'d> Cleanup<'d> {
             attr(&mut file, "log_ident", id);
         }
         self.attributes(s, &mut file);
+        if let Some(filter) = &s.actions.filter {
+            record::put(&mut file, Type::Filter, filter.as_bytes());
+        } else if s.client.is_some() || !s.internal {
+            let filter = self.daemon.string("content_filter");
+            if !filter.is_empty() {
+                record::put(&mut file, Type::Filter, filter.as_bytes());
+            }
+        }
         if let Some(name) = &s.full_name {
             record::put(&mut file, Type::FullName, name.as_bytes());
         }
@@ -282,24 +369,56 @@ impl<'d> Cleanup<'d> {
         }
     }
 
-    /// Adds what the message must have and completes the addresses in its headers.
-    async fn complete(&self, id: &Rc<str>, s: &Submission) -> Result<Message, CleanupStatus> {
+    /// Inspects the message, adds what it must have and completes the addresses in its headers.
+    async fn complete(
+        &self,
+        id: &Rc<str>,
+        s: &mut Submission,
+        sender: &Rc<str>,
+    ) -> Result<Message, CleanupStatus> {
+        let log = |text: &str| self.daemon.msg.log(text);
+        let first = match s.recipients.first() {
+            Some(rcpt) if !s.recipients_last => {
+                Some(self.address(s, Class::EnvelopeRecipient, &rcpt.address).await)
+            }
+            _ => None,
+        };
+        let mut inspector = Inspector::new(self.daemon, &self.checks, id, s, sender, first.as_deref());
         let mut pass = headers::Pass::new(id, s, &self.settings.drop);
-        let body = pass.read(&s.content);
+        let mut body = pass.read(&s.content, &mut inspector, &log);
+        if let Some(status) = inspector.refused {
+            return Err(status);
+        }
         if pass.received > self.settings.hopcount_limit {
             return Err(rejected(554, "5.4.0", "too many hops"));
         }
-        let completes = s.context == RewriteContext::Local || self.settings.always_add_missing;
-        if s.context == RewriteContext::Local {
-            pass.rewrite_addresses(&self.daemon.p, &self.rewriter).await;
+        if !inspector.actions.discard {
+            let local = s.context == RewriteContext::Local;
+            if local || !self.settings.remote_domain.is_empty() {
+                pass.rewrite_addresses(self.daemon, &self.rewriter, &self.mapping).await;
+            }
+            if local || self.settings.always_add_missing || !self.settings.remote_domain.is_empty() {
+                pass.add_missing(&self.settings, sender, self.daemon.p.now(), &log);
+            } else if pass.lacks_id() {
+                log(&format!("{id}: message-id=<>"));
+            }
+            if !inspector.is_over() && self.checks.look_at_body() {
+                let (mime, limit) = (self.checks.mime_processing, self.checks.body_limit);
+                body = mime::Walk::new(&mut inspector, mime, limit, pass.content_type()).run(&body).into();
+            }
         }
-        if completes {
-            let from = self.rewriter.rewrite(&self.daemon.p, s.context, &s.sender).await;
-            pass.add_missing(&self.settings, &from, self.daemon.p.now());
+        if let Some(status) = inspector.refused {
+            return Err(status);
         }
-        self.daemon.msg.log(&format!("{id}: {}message-id={}", pass.resent_prefix(), pass.message_id()));
-        Ok(Message { headers: pass.finish(), body })
+        let headers = pass.finish();
+        s.actions = inspector.actions;
+        Ok(Message { headers, body })
     }
+}
+
+/// A recipient that gets a copy.
+fn copy_for(address: Rc<str>) -> Recipient {
+    Recipient { offset: 0, original: address.clone(), address, dsn_orcpt: "".into(), dsn_notify: 0 }
 }
 
 /// The length of the size record.

@@ -90,6 +90,8 @@ pub struct Submission {
     pub trace: TraceFlags,
     /// Is it made by the mail system itself? Then it is neither filtered nor completed.
     pub internal: bool,
+    /// Were the recipients found in the message (`sendmail -t`), behind what is inspected?
+    pub recipients_last: bool,
     /// What has been decided about it already.
     pub actions: Actions,
 }

@@ -50,7 +50,8 @@ async fn pick_up(daemon: &Daemon, old_id: &Rc<str>, path: &str) {
     }
     match stream.receive::<CleanupStatus>().await {
         Some(CleanupStatus::Ok) => done(daemon, old_id, path),
-        Some(CleanupStatus::Rejected { dsn, text, .. }) if !dsn.starts_with('4') => {
+        Some(CleanupStatus::Rejected { dsn, text, .. } | CleanupStatus::Refused { dsn, text, .. })
+            if !dsn.starts_with('4') => {
             // The real one has cleanup bounce it; the sender of local mail sees it in the log.
             daemon.msg.log(&format!("warning: {id}: {text}"));
             refused(daemon, &id, &file, &dsn, &text).await;
@@ -96,6 +97,7 @@ fn submission(daemon: &Daemon, id: &str, uid: u32, file: &QueueFile) -> Submissi
         content: file.content().into(),
         trace,
         internal: false,
+        recipients_last: file.recipients.first().is_some_and(|r| r.offset as usize > file.data_offset),
         ..Submission::default()
     }
 }

@@ -377,17 +377,26 @@ fn encode(
     }
     record::put(&mut file, Type::FullName, name.as_bytes());
     record::put(&mut file, Type::From, sender.as_bytes());
-    for r in recipients {
-        if o.notify != 0 {
-            record::put(&mut file, Type::Attr, format!("notify_flags={}", o.notify).as_bytes());
+    let put_recipients = |file: &mut Vec<u8>| {
+        for r in recipients {
+            if o.notify != 0 {
+                record::put(file, Type::Attr, format!("notify_flags={}", o.notify).as_bytes());
+            }
+            record::put(file, Type::Recipient, r.as_bytes());
         }
-        record::put(&mut file, Type::Recipient, r.as_bytes());
+    };
+    if !o.extract {
+        put_recipients(&mut file);
     }
     record::put(&mut file, Type::Message, b"");
     for line in content.split_inclusive(|b| *b == b'\n') {
         record::put(&mut file, Type::Line, line.strip_suffix(b"\n").unwrap_or(line));
     }
     record::put(&mut file, Type::Extra, b"");
+    if o.extract {
+        // They were found in the message, and stand behind it.
+        put_recipients(&mut file);
+    }
     record::put(&mut file, Type::End, b"");
     file
 }

@@ -6,7 +6,7 @@
 //! (ADDRESS_CLASS_README) and by `transport_maps`, `relayhost` and their kin.
 //!
 //! # Simplifications
-//! `sender_dependent_*` and `address_verify_*` routing are said to have no effect.
+//! `address_verify_*` routing is said to have no effect.
 
 use super::dict::{Maps, MatchList};
 use super::ipc::{AddressClass, ResolveRequest, Resolved, RewriteContext, RewriteRequest};
@@ -90,6 +90,10 @@ struct TrivialRewrite {
     relay_transport: Rc<str>,
     default_transport: Rc<str>,
     relayhost: Rc<str>,
+    relocated: Maps,
+    relayhost_by_sender: Maps,
+    transport_by_sender: Maps,
+    empty_sender: Rc<str>,
 }
 
 impl TrivialRewrite {
@@ -120,6 +124,10 @@ impl TrivialRewrite {
             relay_transport: daemon.string("relay_transport"),
             default_transport: daemon.string("default_transport"),
             relayhost: daemon.string("relayhost"),
+            relocated: Maps::open(&daemon.string("relocated_maps"), p)?,
+            relayhost_by_sender: Maps::open(&daemon.string("sender_dependent_relayhost_maps"), p)?,
+            transport_by_sender: Maps::open(&daemon.string("sender_dependent_default_transport_maps"), p)?,
+            empty_sender: daemon.string("empty_address_relayhost_maps_lookup_key"),
         })
     }
 
@@ -207,9 +215,79 @@ impl TrivialRewrite {
             routed,
             failed: false,
         };
+        self.by_sender(daemon, &request.sender, &mut resolved);
         self.decide(daemon, &resolved, &domain);
         self.by_transport_maps(daemon, &mut resolved, &domain);
+        self.by_relocated_maps(daemon, &mut resolved);
         resolved
+    }
+
+    /// `sender_dependent_default_transport_maps` and `sender_dependent_relayhost_maps`
+    fn by_sender(&self, daemon: &Daemon, sender: &str, resolved: &mut Resolved) {
+        if !matches!(resolved.class, AddressClass::Default | AddressClass::Relay) {
+            return;
+        }
+        let key = if sender.is_empty() { &self.empty_sender } else { sender };
+        for (setting, maps) in [
+            ("sender_dependent_default_transport_maps", &self.transport_by_sender),
+            ("sender_dependent_relayhost_maps", &self.relayhost_by_sender),
+        ] {
+            let is_transport = setting == "sender_dependent_default_transport_maps";
+            if maps.is_empty() || is_transport && resolved.class != AddressClass::Default {
+                continue;
+            }
+            let found = match maps.find_address(key, &self.delimiter) {
+                Ok(Some(found)) if !found.value.eq_ignore_ascii_case("dunno") => found,
+                Ok(_) => continue,
+                Err(e) => {
+                    daemon.msg.log_warn(e);
+                    resolved.failed = true;
+                    continue;
+                }
+            };
+            if is_transport {
+                let (transport, nexthop) = split_transport(&found.value);
+                resolved.transport = transport.into();
+                if let Some(nexthop) = nexthop {
+                    resolved.nexthop = nexthop.into();
+                }
+            } else {
+                resolved.nexthop = found.value.clone();
+            }
+            daemon.p.decide(|| Decision {
+                rule: "by sender".into(),
+                setting: setting.into(),
+                place: daemon.config.place(setting),
+                compared: format!("{key} in {}", found.table),
+                outcome: Outcome::Becomes(format!("{}:{}", resolved.transport, resolved.nexthop).into()),
+            });
+        }
+    }
+
+    /// Who has moved away is told of (`relocated_maps`), whatever the tables above say.
+    fn by_relocated_maps(&self, daemon: &Daemon, resolved: &mut Resolved) {
+        if self.relocated.is_empty() {
+            return;
+        }
+        let own = resolved.class == AddressClass::Local;
+        match self.relocated.find_address_of(&resolved.recipient, &self.delimiter, own) {
+            Ok(None) => {}
+            Ok(Some(found)) => {
+                resolved.transport = "error".into();
+                resolved.nexthop = format!("5.1.6 User has moved to {}", found.value).into();
+                daemon.p.decide(|| Decision {
+                    rule: "relocated".into(),
+                    setting: "relocated_maps".into(),
+                    place: daemon.config.place("relocated_maps"),
+                    compared: format!("{} in {}", resolved.recipient, found.table),
+                    outcome: Outcome::Becomes(resolved.nexthop.to_string().into()),
+                });
+            }
+            Err(e) => {
+                daemon.msg.log_warn(e);
+                resolved.failed = true;
+            }
+        }
     }
 
     /// An address inside a local part: `user%domain`, `site!user`, `user@domain`.

@@ -1,6 +1,7 @@
 //! Expansion of `virtual_alias_maps`: one recipient may become many, again and again.
 
 use super::expanded;
+use super::mapping::{Mapping, propagates, with_extension};
 use crate::postfix::dict::Maps;
 use crate::postfix::ipc::RewriteContext;
 use crate::postfix::rewrite::Rewriter;
@@ -14,6 +15,7 @@ pub struct Expansion {
     recursion_limit: usize,
     expansion_limit: usize,
     delimiter: Rc<str>,
+    propagate: bool,
 }
 
 impl Expansion {
@@ -27,18 +29,25 @@ impl Expansion {
             recursion_limit: daemon.int("virtual_alias_recursion_limit").max(1) as usize,
             expansion_limit: daemon.int("virtual_alias_expansion_limit").max(1) as usize,
             delimiter: daemon.string("recipient_delimiter"),
+            propagate: propagates(&daemon.config, "virtual"),
         })
     }
 
     /// What a recipient becomes; itself where no table knows it.
-    pub async fn expand(&self, daemon: &Daemon, rewriter: &Rewriter, address: Rc<str>) -> Vec<Rc<str>> {
+    pub async fn expand(
+        &self,
+        daemon: &Daemon,
+        rewriter: &Rewriter,
+        mapping: &Mapping,
+        address: Rc<str>,
+    ) -> Vec<Rc<str>> {
         if self.maps.is_empty() {
             return vec![address];
         }
         let mut done: Vec<Rc<str>> = Vec::new();
         let mut open = vec![(address, 0)];
         while let Some((address, depth)) = open.pop() {
-            let found = match self.maps.find_address(&address, &self.delimiter) {
+            let found = match self.maps.find_address_of(&address, &self.delimiter, mapping.is_own(&address)) {
                 Ok(found) => found.filter(|_| depth < self.recursion_limit),
                 Err(e) => {
                     daemon.msg.log(&format!("warning: {e}"));
@@ -53,7 +62,13 @@ impl Expansion {
             };
             let mut into: Vec<Rc<str>> = Vec::new();
             for next in address::parse_list(&found.value) {
-                into.push(rewriter.rewrite(&daemon.p, RewriteContext::Local, &next.into()).await);
+                // `@domain` in a table keeps the user.
+                let next = match (next.strip_prefix('@'), address.rsplit_once('@')) {
+                    (Some(domain), Some((user, _))) => format!("{user}@{domain}"),
+                    _ => next,
+                };
+                let next = rewriter.rewrite(&daemon.p, RewriteContext::Local, &next.into()).await;
+                into.push(if self.propagate { with_extension(next, &found) } else { next });
             }
             expanded(daemon, &found.table, &address, &into);
             // An address that stands for itself is not looked up again.
