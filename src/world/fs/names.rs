@@ -171,7 +171,8 @@ impl Fs {
 
     /// The entries of a directory in the byte order of their names, without `.` and `..`.
     pub fn readdir(&self, dir: Ino) -> Sys<impl Iterator<Item = (&str, Ino)>> {
-        let mut all: Vec<(&str, Ino)> = self.dir(dir)?.entries.iter().map(|(name, &ino)| (&**name, ino)).collect();
+        let mut all: Vec<(&str, Ino)> =
+            self.dir(dir)?.entries.iter().map(|(name, &ino)| (&**name, ino)).collect();
         all.sort_unstable();
         Ok(all.into_iter())
     }
