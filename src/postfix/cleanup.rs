@@ -22,7 +22,7 @@ mod mime;
 mod recipients;
 
 use super::dict::Maps;
-use super::ipc::{CleanupStatus, ClientInfo, RewriteContext, Submission, TraceFlags};
+use super::ipc::{CleanupStatus, ClientInfo, GivenUp, RewriteContext, Submission, TraceFlags};
 use super::master::{self, Trigger};
 use super::queue::{self, Queue, Recipient, SPOOL};
 use super::record::{self, Type};
@@ -138,7 +138,15 @@ impl<'d> Cleanup<'d> {
             return;
         }
         p.queue_event(&id, &["", "incoming"]);
-        let Some(submission) = stream.receive::<Submission>().await else {
+        let received = stream.receive_any().await.map(|message| message.downcast::<Submission>());
+        if let Some(Err(other)) = &received
+            && let Some(GivenUp { octets }) = other.downcast_ref::<GivenUp>()
+            && self.settings.message_size_limit.saturating_sub(ENVELOPE) < *octets as u64
+        {
+            // What was written before the client gave up did not fit into the file.
+            self.daemon.msg.log_warn("mail_stream_cleanup: close error");
+        }
+        let Some(Ok(submission)) = received.map(|r| r.map(|boxed| *boxed)) else {
             // The client gave the message up before its end.
             let _ = p.unlink(&Queue::Incoming.path(&id));
             p.queue_event(&id, &["incoming", ""]);
@@ -172,12 +180,12 @@ impl<'d> Cleanup<'d> {
         if recipients.is_empty() {
             return rejected(550, "5.1.1", "no recipients specified");
         }
+        let file = self.encode(id, &submission, &sender, &recipients, &message);
         let size_limit = self.settings.message_size_limit;
-        if size_limit > 0 && (message.headers.len() + message.body.len()) as u64 > size_limit {
+        if size_limit > 0 && file.len() as u64 > size_limit && !submission.internal {
             self.daemon.msg.log(&format!("warning: {id}: queue file size limit exceeded"));
             return rejected(552, "5.3.4", "message file too big");
         }
-        let file = self.encode(id, &submission, &sender, &recipients, &message);
         match self.store(id, file) {
             Ok(()) if submission.actions.hold => {
                 let _ = queue::rename(p, id, Queue::Incoming, Queue::Hold);
@@ -420,6 +428,9 @@ impl<'d> Cleanup<'d> {
 fn copy_for(address: Rc<str>) -> Recipient {
     Recipient { offset: 0, original: address.clone(), address, dsn_orcpt: "".into(), dsn_notify: 0 }
 }
+
+/// About as many octets of a queue file are not content.
+const ENVELOPE: u64 = 600;
 
 /// The length of the size record.
 const SIZE_LEN: usize = 6 * 15 + 5;

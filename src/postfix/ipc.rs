@@ -108,6 +108,12 @@ pub enum TraceFlags {
     VerifyOnly,
 }
 
+/// Instead of a [`Submission`]: the message is larger than it may be, and so much of it had been passed on.
+pub struct GivenUp {
+    /// Octets of content.
+    pub octets: usize,
+}
+
 /// What cleanup made of a submission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CleanupStatus {

@@ -53,7 +53,6 @@ async fn pick_up(daemon: &Daemon, old_id: &Rc<str>, path: &str) {
         Some(CleanupStatus::Rejected { dsn, text, .. } | CleanupStatus::Refused { dsn, text, .. })
             if !dsn.starts_with('4') => {
             // The real one has cleanup bounce it; the sender of local mail sees it in the log.
-            daemon.msg.log(&format!("warning: {id}: {text}"));
             refused(daemon, &id, &file, &dsn, &text).await;
             done(daemon, old_id, path);
         }

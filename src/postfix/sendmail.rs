@@ -280,6 +280,10 @@ async fn enqueue(p: &Process, msg: &Msg, options: Options) -> i32 {
             }
             0
         }
+        Ok(super::postdrop::TOO_BIG) => {
+            msg.warn("mail_stream_cleanup: close error").await;
+            fail(msg, format!("{who}: message file too big")).await
+        }
         Ok(_) => {
             // postdrop has said why.
             fail(msg, format!("{who}: unable to execute /usr/sbin/postdrop -r: Success")).await

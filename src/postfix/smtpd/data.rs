@@ -1,7 +1,7 @@
 //! The message itself: DATA and BDAT, and its way to cleanup.
 
 use super::session::{Chunks, Gone, Next, Session, Transaction};
-use crate::postfix::ipc::{CleanupStatus, Submission, TraceFlags};
+use crate::postfix::ipc::{CleanupStatus, GivenUp, Submission, TraceFlags};
 use crate::proto::smtp::command::{Words, printable};
 use crate::proto::smtp::dot::Decoder;
 use crate::proto::{address, message};
@@ -13,7 +13,8 @@ const GO_AHEAD: &str = "354 End data with <CR><LF>.<CR><LF>";
 /// The message as it came.
 enum Content {
     Whole(Vec<u8>),
-    TooBig,
+    /// Larger than it may be; so many octets had been taken by then.
+    TooBig(usize),
 }
 
 impl Session<'_> {
@@ -56,7 +57,7 @@ impl Session<'_> {
         let limit = self.settings.message_size_limit as usize;
         let mut decoder = Decoder::new();
         let mut content = Vec::with_capacity(2048);
-        let (mut size, mut too_big) = (0usize, false);
+        let (mut size, mut too_big) = (0usize, None);
         let mut input = self.octets().await?;
         loop {
             let before = content.len();
@@ -67,15 +68,16 @@ impl Session<'_> {
             self.received.set(Some(size));
             if limit > 0 && size > limit {
                 // Read on to the end, but keep nothing: the client must hear the answer.
-                if !std::mem::replace(&mut too_big, true) {
+                if too_big.is_none() {
                     let id = self.queue_id().to_owned();
                     self.daemon.msg.log_warn(format!("{id}: queue file size limit exceeded"));
+                    too_big = Some(fitting(&content, limit));
                 }
                 content.clear();
             }
             if done {
                 self.put_back(input);
-                return Ok(if too_big { Content::TooBig } else { Content::Whole(content) });
+                return Ok(too_big.map_or(Content::Whole(content), Content::TooBig));
             }
             input = if input.is_empty() { self.octets().await? } else { self.octets_beyond(input).await? };
         }
@@ -188,7 +190,10 @@ impl Session<'_> {
         self.last = "END-OF-MESSAGE";
         let content = match content {
             Content::Whole(content) => content,
-            Content::TooBig => {
+            Content::TooBig(octets) => {
+                if let Some((_, stream)) = self.transaction.as_mut().and_then(|t| t.queue.take()) {
+                    let _ = stream.send(|_| "the message is too big".to_owned(), GivenUp { octets });
+                }
                 let next = self.fault("552 5.3.4 Error: message file too big");
                 self.reset();
                 return next;
@@ -297,6 +302,18 @@ impl Session<'_> {
         };
         out.into_bytes()
     }
+}
+
+/// How many octets the lines at a message's start come to that fit into a limit.
+fn fitting(content: &[u8], limit: usize) -> usize {
+    let mut size = 0;
+    for line in content.split_inclusive(|b| *b == b'\n') {
+        match size + line.len() + 1 {
+            more if more > limit => break,
+            more => size = more,
+        }
+    }
+    size
 }
 
 /// What smtpd makes of the start of a message: the separator of a mailbox becomes a header, and

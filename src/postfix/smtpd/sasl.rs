@@ -90,19 +90,18 @@ impl Service {
 }
 
 impl Session<'_> {
-    /// Calls the auth service and hears what it offers.
-    async fn sasl_service(&self) -> Result<(Service, Vec<Mechanism>), String> {
+    /// Calls the auth service and hears what it offers. An error without words: it hung up.
+    async fn sasl_service(&self) -> Result<(Service, Vec<Mechanism>), Option<String>> {
         let path = &self.settings.sasl_path;
         let full = if path.starts_with('/') { path.to_string() } else { format!("{SPOOL}/{path}") };
         let p = &self.daemon.p;
-        let stream = p.connect_unix(&full).await.map_err(|e| format!("SASL: Connect to {path} failed: {e}"))?;
-        let failed = || format!("SASL: Couldn't start the handshake with {path}");
+        let stream = p.connect_unix(&full).await.map_err(|e| Some(format!("SASL: Connect to {path} failed: {e}")))?;
         let hello = format!("VERSION\t1\t1\nCPID\t{}\n", p.pid());
-        stream.write(hello).await.map_err(|_| failed())?;
+        stream.write(hello).await.map_err(|_| None)?;
         let mut service = Service { stream, input: BytesMut::new() };
         let mut mechanisms = Vec::new();
         loop {
-            let line = service.line().await.ok_or_else(failed)?;
+            let line = service.line().await.ok_or(None)?;
             let mut fields = line.split('\t');
             match fields.next() {
                 Some("MECH") => {
@@ -151,7 +150,8 @@ impl Session<'_> {
                     return Ok(all);
                 }
             }
-            Err(why) => self.daemon.msg.log_warn(why),
+            Err(Some(why)) => self.daemon.msg.log_warn(why),
+            Err(None) => {}
         }
         self.log("fatal: no SASL authentication mechanisms");
         Err(())
