@@ -270,6 +270,8 @@ impl<'d> Cleanup<'d> {
         let address = self.address(submission, Class::EnvelopeRecipient, &rcpt.address).await;
         let original = if rcpt.original.is_empty() { rcpt.address.clone() } else { rcpt.original.clone() };
         let dsn_orcpt = match &*rcpt.dsn_orcpt {
+            // Whoever gets a copy was no recipient of the sender's.
+            "" if rcpt.original.is_empty() => "".into(),
             "" => format!("rfc822;{}", crate::proto::smtp::xtext_encode(&address)).into(),
             _ => rcpt.dsn_orcpt.clone(),
         };
@@ -426,7 +428,7 @@ impl<'d> Cleanup<'d> {
 
 /// A recipient that gets a copy.
 fn copy_for(address: Rc<str>) -> Recipient {
-    Recipient { offset: 0, original: address.clone(), address, dsn_orcpt: "".into(), dsn_notify: 0 }
+    Recipient { offset: 0, original: "".into(), address, dsn_orcpt: "".into(), dsn_notify: 0 }
 }
 
 /// About as many octets of a queue file are not content.

@@ -35,11 +35,10 @@ pub fn extract(argument: &str) -> Option<String> {
 }
 
 /// Does an argument hold its address alone, without names or comments (RFC 5321, section 4.1.2)?
-pub fn is_strict(argument: &str, address: &str) -> bool {
+pub fn is_strict(argument: &str) -> bool {
     let inner = argument.strip_prefix('<').and_then(|a| a.strip_suffix('>')).unwrap_or(argument);
     let all = tokens(inner);
-    let alone = !all.iter().any(|t| matches!(t, Token::Comment(_) | Token::Special('<' | '>' | ',' | ';')));
-    alone && (address.is_empty() || domain(address).is_some() || address.eq_ignore_ascii_case("postmaster"))
+    !all.iter().any(|t| matches!(t, Token::Comment(_) | Token::Special('<' | '>' | ',' | ';')))
 }
 
 /// The address in an argument that has nothing to be taken apart: `<user@domain>`, of letters,

@@ -61,7 +61,7 @@ impl Reject {
     }
 
     /// For now only, where `soft_bounce` says so.
-    fn softened(self, soft_bounce: bool) -> Reject {
+    pub(super) fn softened(self, soft_bounce: bool) -> Reject {
         match self.code {
             500..=599 if soft_bounce => Reject::new(self.code - 100, &self.dsn, self.text),
             _ => self,
@@ -99,6 +99,15 @@ struct Subject {
 
 /// A future that may contain itself: a class may name a class.
 type Evaluation<'a> = Pin<Box<dyn Future<Output = Verdict> + 'a>>;
+
+/// What lists that were asked early said for the case that nothing rejects.
+#[derive(Default)]
+pub struct Carried {
+    client: Option<Reject>,
+    helo: Option<Reject>,
+    /// With the last MAIL.
+    pub sender: Option<Reject>,
+}
 
 /// How deep restriction classes and tables may lead to each other.
 const DEEPEST: usize = 100;
@@ -201,8 +210,10 @@ impl Checks {
         if self.delay_reject {
             return Ok(());
         }
-        let asked = Asked::new(s);
-        self.stage(&self.client, &asked, self.client_subject(&asked)).await
+        let asked = Asked::early(s, None);
+        self.stage(&self.client, &asked, self.client_subject(&asked)).await?;
+        s.carried.borrow_mut().client = asked.defer_if_permit.take();
+        Ok(())
     }
 
     /// May the client call itself so? Asked at once without `smtpd_delay_reject`.
@@ -210,8 +221,11 @@ impl Checks {
         if self.delay_reject {
             return Ok(());
         }
-        let asked = Asked { helo: name.clone(), ..Asked::new(s) };
-        self.stage(&self.helo, &asked, Subject { name: name.clone(), class: Class::Helo }).await
+        s.carried.borrow_mut().helo = None;
+        let asked = Asked { helo: name.clone(), ..Asked::early(s, s.carried.borrow().client.clone()) };
+        self.stage(&self.helo, &asked, Subject { name: name.clone(), class: Class::Helo }).await?;
+        s.carried.borrow_mut().helo = asked.defer_if_permit.take();
+        Ok(())
     }
 
     /// May there be mail from this sender? Asked at once without `smtpd_delay_reject`.
@@ -219,19 +233,18 @@ impl Checks {
         if self.delay_reject {
             return Ok(());
         }
-        let asked = Asked { sender: Some(sender.clone()), ..Asked::new(s) };
+        let asked = Asked { sender: Some(sender.clone()), ..Asked::early(s, s.carried.borrow().helo.clone()) };
         self.sender(&asked).await?;
-        s.carried.replace(asked.defer_if_permit.take());
+        s.carried.borrow_mut().sender = asked.defer_if_permit.take();
         Ok(())
     }
 
     /// A list that is asked as soon as its command is there.
     async fn stage(&self, list: &List, asked: &Asked<'_>, subject: Subject) -> Result<(), Reject> {
-        if let Verdict::Reject(reject) = self.evaluate(list, asked, subject).await {
-            return Err(reject);
+        match self.evaluate(list, asked, subject).await {
+            Verdict::Reject(reject) => Err(reject),
+            Verdict::Dunno | Verdict::Permit => Ok(()),
         }
-        asked.session.carried.replace(asked.defer_if_permit.take());
-        Ok(())
     }
 
     async fn sender(&self, asked: &Asked<'_>) -> Result<(), Reject> {
@@ -347,13 +360,14 @@ impl Checks {
         Subject { name: asked.client(), class: Class::Client }
     }
 
-    /// Evaluates a list; a rejection may become one for now.
+    /// Evaluates a list.
     fn evaluate<'a>(&'a self, list: &'a List, asked: &'a Asked<'a>, subject: Subject) -> Evaluation<'a> {
         Box::pin(async move {
-            if list.items.is_empty() {
-                return Verdict::Dunno;
-            }
             let depth = asked.depth.get();
+            if depth == 0 {
+                // What one list says for the case of a rejection is nothing to the next.
+                asked.defer_if_reject.take();
+            }
             if depth > DEEPEST {
                 asked.session.daemon.msg.log_warn("restriction classes have recursion level > 100");
                 return asked.misconfigured();
@@ -364,16 +378,7 @@ impl Checks {
             if asked.warn_at.get().is_some_and(|at| at > depth) {
                 asked.warn_at.set(None);
             }
-            let deferred = asked.defer_if_reject.borrow_mut().take();
-            match (verdict, deferred) {
-                (Verdict::Reject(_), Some(r)) => asked.reject(r.code, &r.dsn, r.text),
-                (verdict, deferred) => {
-                    if depth > 0 {
-                        asked.defer_if_reject.replace(deferred);
-                    }
-                    verdict
-                }
-            }
+            verdict
         })
     }
 

@@ -102,11 +102,13 @@ impl Session<'_> {
             let syntax = if esmtp { "501 Syntax: EHLO hostname" } else { "501 Syntax: HELO hostname" };
             return self.fault(syntax);
         };
-        let bad = |c: char| c.is_control() || " <>()\\\";@".contains(c);
-        let name: Rc<str> = name.chars().map(|c| if bad(c) { '?' } else { c }).collect::<String>().into();
-        if let Err(reject) = self.checks.helo(self, &name).await {
+        let given: Rc<str> = command::printable(name, usize::MAX).into();
+        if let Err(reject) = self.checks.helo(self, &given).await {
             return self.refuse(&reject);
         }
+        // It will stand in headers, where these mean something.
+        let bad = |c: char| " <>()\\\";@".contains(c);
+        let name: Rc<str> = given.chars().map(|c| if bad(c) { '?' } else { c }).collect::<String>().into();
         self.reset();
         self.helo = name;
         // What was once spoken is not unlearned by a HELO.
@@ -368,7 +370,7 @@ impl Session<'_> {
             Some(address)
                 if !naked
                     && (!address.is_empty() || empty_is_good)
-                    && (!strict || address::is_strict(argument, &address)) =>
+                    && (!strict || address::is_strict(argument)) =>
             {
                 Some(address)
             }
@@ -399,6 +401,11 @@ impl Session<'_> {
         let Some(argument) = words.rest(1) else {
             let utf8 = self.settings.smtputf8 && !self.discard.has("SMTPUTF8");
             return self.fault(if utf8 { "501 5.5.4 Syntax: VRFY address [SMTPUTF8]" } else { "501 5.5.4 Syntax: VRFY address" });
+        };
+        let utf8 = self.settings.smtputf8 && words.len() > 2;
+        let argument = match argument.rsplit_once([' ', '\t']) {
+            Some((address, last)) if utf8 && last.eq_ignore_ascii_case("SMTPUTF8") => address.trim_end(),
+            _ => argument,
         };
         let Some(original) = self.extract("VRFY", argument, false, false) else {
             return self.fault("501 5.1.3 Bad recipient address syntax");

@@ -201,7 +201,10 @@ impl Session<'_> {
         };
         if let Err(reject) = self.checks.end_of_data(self).await {
             let next = self.refuse(&reject);
-            self.reset();
+            // Only the message is gone: sender and recipients stand, as the real one leaves them.
+            if let Some(t) = &mut self.transaction {
+                (t.queue, t.chunks) = (None, Chunks::None);
+            }
             return next;
         }
         if let Err(reject) = self.open_cleanup().await {

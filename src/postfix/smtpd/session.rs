@@ -1,7 +1,7 @@
 //! A session with one client: the connection, what has been said, and the transaction that is open.
 
 use super::check::asked::Asked;
-use super::check::{Checks, Reject};
+use super::check::{Carried, Checks, Reject};
 use super::counts::{Counts, Verb};
 use super::peer::{self, NameTrouble};
 use super::sasl::{Login, Mechanism};
@@ -103,7 +103,7 @@ pub struct Session<'d> {
     /// What access tables want to be done with the message.
     pub actions: RefCell<Actions>,
     /// What lists that were asked early said for the case that nothing rejects.
-    pub carried: RefCell<Option<Reject>>,
+    pub carried: RefCell<Carried>,
     /// Why the client may not talk to us.
     pub denied: Option<Reject>,
     pub login: Option<Login>,
@@ -374,6 +374,11 @@ impl<'d> Session<'d> {
         if self.errors >= self.settings.soft_error_limit {
             self.penalty.set(self.penalty.get() + self.settings.error_sleep);
         }
+        let soft = line.strip_prefix('5').filter(|_| self.settings.soft_bounce).map(|rest| match rest.get(..4) {
+            Some(start) if start.ends_with('5') => format!("4{}4{}", &rest[..3], &rest[4..]),
+            _ => format!("4{rest}"),
+        });
+        let line = soft.as_deref().unwrap_or(line);
         let rejects = line.starts_with(['4', '5']);
         let footed = if rejects { self.footed(line) } else { None };
         let line = footed.as_deref().unwrap_or(line);
@@ -398,7 +403,7 @@ impl<'d> Session<'d> {
             return None;
         }
         let (c, now) = (&self.client, self.daemon.p.now());
-        let sender = self.transaction.as_ref().map_or("", |t| &t.sender);
+        let sender = self.transaction.as_ref().map_or("", |t| if t.sender.is_empty() { "<>" } else { &t.sender });
         let names = Values(vec![
             ("client", (&*self.shown).into()),
             ("client_address", (&*c.shown_address).into()),

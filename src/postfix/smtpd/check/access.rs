@@ -164,6 +164,12 @@ impl Checks {
             daemon.msg.log_warn(format!("access table {table} entry {key} has empty value"));
             return Verdict::Permit;
         }
+        if let Some(map) = value.split([' ', '\t', ',']).find(|w| w.contains(':')) {
+            daemon.msg.log_warn(format!("access table {table} has entry with lookup table: {map}"));
+            daemon.msg.log_warn("do not specify lookup tables inside SMTPD access maps");
+            daemon.msg.log_warn("define a restriction class and specify its name instead.");
+            return asked.misconfigured();
+        }
         let known = self.results.borrow().iter().find(|(v, _)| **v == *value).map(|(_, l)| l.clone());
         let list = known.unwrap_or_else(|| {
             let list = Rc::new(List::parse(table, value, None, &self.class_names, daemon));

@@ -44,11 +44,16 @@ impl<'a> Asked<'a> {
             etrn: None,
             depth: Cell::new(0),
             warn_at: Cell::new(None),
-            defer_if_permit: RefCell::new(session.carried.borrow().clone()),
+            defer_if_permit: RefCell::new(session.carried.borrow().sender.clone()),
             defer_if_reject: RefCell::default(),
             sender_checked: Cell::new(false),
             recipient_checked: Cell::new(false),
         }
+    }
+
+    /// A question that is asked before its time; `carried` is what was said before.
+    pub fn early(session: &'a Session<'a>, carried: Option<Reject>) -> Asked<'a> {
+        Asked { defer_if_permit: RefCell::new(carried), ..Asked::new(session) }
     }
 
     /// `name[address]` of the client.
@@ -58,8 +63,11 @@ impl<'a> Asked<'a> {
 
     /// A rejection: told to the log at once. After `warn_if_reject` it is only a warning.
     pub fn reject(&self, code: u16, dsn: &str, text: String) -> Verdict {
-        let reject = Reject::new(code, dsn, text).softened(self.session.settings.soft_bounce);
         let warns = self.warn_at.get().is_some();
+        // Something that failed for now might have permitted what is rejected here.
+        let earlier = if warns { None } else { self.defer_if_reject.take() };
+        let reject = earlier.unwrap_or_else(|| Reject::new(code, dsn, text));
+        let reject = reject.softened(self.session.settings.soft_bounce);
         self.log(if warns { "reject_warning" } else { "reject" }, &reject.line());
         if warns { Verdict::Dunno } else { Verdict::Reject(reject) }
     }
