@@ -42,6 +42,7 @@ pub mod server;
 pub mod showq;
 pub mod smtp;
 pub mod smtpd;
+pub mod spawn;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod trivial_rewrite;
@@ -56,7 +57,7 @@ use config::{Config, ConfigError, HostFacts};
 use std::rc::Rc;
 
 /// The programs: name, where it is installed, whether it has the rights of group postdrop, what runs.
-pub const PROGRAMS: [(&str, &[&str], bool, Program); 22] = [
+pub const PROGRAMS: [(&str, &[&str], bool, Program); 23] = [
     ("postfix", &["/usr/sbin/postfix"], false, |p| Box::pin(postfix::main(p))),
     ("postconf", &["/usr/sbin/postconf"], false, |p| Box::pin(postconf::main(p))),
     ("postalias", &["/usr/sbin/postalias"], false, |p| Box::pin(postalias::main(p))),
@@ -82,6 +83,7 @@ pub const PROGRAMS: [(&str, &[&str], bool, Program); 22] = [
     ("discard", &["/usr/lib/postfix/sbin/discard"], false, |p| Box::pin(error::discard(p))),
     ("showq", &["/usr/lib/postfix/sbin/showq"], false, |p| Box::pin(showq::main(p))),
     ("flush", &["/usr/lib/postfix/sbin/flush"], false, |p| Box::pin(flush::main(p))),
+    ("spawn", &["/usr/lib/postfix/sbin/spawn"], false, |p| Box::pin(spawn::main(p))),
     ("idle", &IDLE, false, |p| Box::pin(server::idle(p))),
 ];
 

@@ -153,7 +153,7 @@ impl Session<'_> {
             }
         }
         if self.is_in(&s.xclient_hosts) {
-            offer("XCLIENT", &format!("XCLIENT {}", self.xclient_attributes()));
+            offer("XCLIENT", "XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT");
         }
         if self.is_in(&s.xforward_hosts) {
             offer("XFORWARD", "XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT");
@@ -342,6 +342,9 @@ impl Session<'_> {
         let mut text = format!("{id}: client={}", self.shown);
         if let Some(login) = &self.login {
             text.push_str(&format!(", sasl_method={}, sasl_username={}", login.method, login.user));
+        }
+        if let Some(id) = &self.forwarded_id {
+            text.push_str(&format!(", orig_queue_id={id}"));
         }
         if let Some(origin) = &self.forwarded {
             text.push_str(&format!(", orig_client={}[{}]", origin.name, origin.shown_address));

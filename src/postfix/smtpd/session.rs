@@ -60,6 +60,8 @@ pub enum Chunks {
 pub enum Next {
     /// It succeeded.
     Done,
+    /// It began the session anew (XCLIENT).
+    Begun,
     /// It failed, by the client's own fault.
     Fault,
     /// The client said QUIT.
@@ -88,6 +90,8 @@ pub struct Session<'d> {
     pub client: ClientInfo,
     /// The client as it was before XCLIENT or XFORWARD; what the message's log lines name.
     pub forwarded: Option<ClientInfo>,
+    /// The id of the message where it came from, by XFORWARD.
+    pub forwarded_id: Option<Rc<str>>,
     pub name_trouble: NameTrouble,
     /// `name[address]`, as the log shows the client.
     pub shown: Rc<str>,
@@ -146,6 +150,7 @@ impl<'d> Session<'d> {
             rewriter,
             client,
             forwarded: None,
+            forwarded_id: None,
             name_trouble,
             shown: "".into(),
             helo: "".into(),
@@ -266,7 +271,7 @@ impl<'d> Session<'d> {
                 Err(gone) => return Some(gone),
             };
             match self.command(&line).await {
-                Next::Done => {}
+                Next::Done | Next::Begun => {}
                 Next::Fault => self.errors += 1,
                 Next::Quit | Next::Dismissed => return None,
                 Next::Gone(gone) => return Some(gone),
@@ -484,7 +489,7 @@ impl<'d> Session<'d> {
     pub fn instance(&self) -> String {
         let p = &self.daemon.p;
         let began = self.transaction.as_ref().map_or(p.now(), |t| t.began);
-        format!("{:x}.{:x}.{:x}.{}", p.pid(), began.unix(), began.subsec_micros(), self.instance)
+        format!("{:x}.{:x}.{:x}.{:x}", p.pid(), began.unix(), began.subsec_micros(), self.instance.saturating_sub(1))
     }
 
     /// Writes to the log.

@@ -21,14 +21,6 @@ impl Session<'_> {
         c.address.is_some_and(|a| hosts.find_client(Some(&c.name), a).is_ok_and(|f| f.is_some()))
     }
 
-    /// What XCLIENT may set.
-    pub fn xclient_attributes(&self) -> &'static str {
-        match self.settings.sasl_enabled {
-            true => "NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT",
-            false => "NAME ADDR PROTO HELO REVERSE_NAME PORT DESTADDR DESTPORT",
-        }
-    }
-
     /// `XCLIENT name=value…`: the session begins anew with another client.
     pub async fn xclient(&mut self, words: &Words<'_>) -> Next {
         if self.transaction.is_some() {
@@ -56,7 +48,11 @@ impl Session<'_> {
         self.denied = self.checks.connect(self).await.err();
         match &self.denied {
             Some(reject) => self.fault(&reject.line()),
-            None => self.done(&format!("220 {}", self.settings.banner)),
+            // The greeting begins a session anew: nothing is counted as done.
+            None => {
+                self.reply(&format!("220 {}", self.settings.banner));
+                Next::Begun
+            }
         }
     }
 
@@ -145,7 +141,7 @@ impl Session<'_> {
                 "PROTO" => origin.protocol = text,
                 "SOURCE" if missing || matches!(&*value, "LOCAL" | "REMOTE") => {}
                 "SOURCE" => return self.fault(&format!("501 5.5.4 Bad SOURCE value: {value}")),
-                "IDENT" => {}
+                "IDENT" => self.forwarded_id = (!missing).then_some(text),
                 _ => return self.fault(&format!("501 5.5.4 Bad XFORWARD attribute name: {name}")),
             }
         }

@@ -4,6 +4,7 @@ use super::asked::Asked;
 use super::restriction::{Class, List, Restriction, Servers};
 use super::{Checks, Subject, Verdict};
 use crate::postfix::dict::{DictError, Found, Maps};
+use crate::postfix::server::Daemon;
 use crate::postfix::smtpd::session::Session;
 use crate::proto::address;
 use crate::proto::dns::{Data, Type};
@@ -117,7 +118,7 @@ impl Checks {
         let upper = word.to_ascii_uppercase();
         let reply = |code: u16, dsn: &str, default: &str| {
             let (dsn, text) = split_dsn(text, dsn);
-            let dsn = fitting_dsn(&dsn, class);
+            let dsn = fitting_dsn(&dsn, class, s.daemon);
             (code, dsn, format!("<{name}>: {} rejected: {}", class.text(), if text.is_empty() { default } else { text }))
         };
         match upper.as_str() {
@@ -369,17 +370,18 @@ pub fn split_dsn<'t>(text: &'t str, default: &str) -> (String, &'t str) {
 }
 
 /// A code about an address (`x.1.y`) made one that fits what was refused (`smtpd_dsn_fix(3)`).
-pub fn fitting_dsn(dsn: &str, class: Class) -> String {
+pub fn fitting_dsn(dsn: &str, class: Class, daemon: &Daemon) -> String {
     let Some((kind, detail)) = dsn.split_once(".1.") else { return dsn.to_owned() };
     let fixed = match (class, detail) {
-        (Class::Sender, "1" | "4" | "6") => "1.0",
+        (Class::Sender, "1" | "3" | "4" | "6") => "1.7",
         (Class::Sender, "2") => "1.8",
-        (Class::Sender, "3") => "1.7",
+        (Class::Sender, "5") => "1.0",
         (Class::Recipient, "7") => "1.3",
         (Class::Recipient, "8") => "1.2",
         (Class::Sender | Class::Recipient, _) => return dsn.to_owned(),
-        _ => "7.1",
+        _ => "0.0",
     };
-    format!("{kind}.{fixed}")
+    let fixed = format!("{kind}.{fixed}");
+    daemon.msg.log(&format!("mapping DSN status {dsn} into {} status {fixed}", class.text()));
+    fixed
 }
-

@@ -153,7 +153,7 @@ impl Checks {
             let setting = is_alias.then(|| config.int("unknown_virtual_alias_reject_code").unwrap_or(550));
             let code = if &*resolved.transport == "retry" { 450 } else { setting.unwrap_or(550) };
             let (dsn, text) = super::access::split_dsn(&resolved.nexthop, unknown_dsn);
-            let dsn = super::access::fitting_dsn(&dsn, class);
+            let dsn = super::access::fitting_dsn(&dsn, class, asked.session.daemon);
             return asked.refuse(code.clamp(400, 599) as u16, &dsn, address, class, text);
         }
         let r = &self.recipients;

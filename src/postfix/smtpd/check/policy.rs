@@ -46,6 +46,10 @@ impl Checks {
             return (self.without_argument(item, asked, what), String::new());
         };
         let request = request(&endpoint, asked);
+        let server = endpoint.name.split_once(':').map_or(&*endpoint.name, |(kind, place)| match kind {
+            "inet" | "unix" => place,
+            _ => &endpoint.name,
+        });
         let mut action = None;
         for attempt in 0..endpoint.try_limit.max(1) {
             if attempt > 0 {
@@ -56,7 +60,7 @@ impl Checks {
                     action = answer;
                     break;
                 }
-                Err(why) => daemon.msg.log_warn(format!("{}: {why}", endpoint.name)),
+                Err(why) => daemon.msg.log_warn(why),
             }
         }
         let (action, compared) = match action {
@@ -65,7 +69,7 @@ impl Checks {
                 (action, compared)
             }
             None => {
-                daemon.msg.log_warn(format!("problem talking to server {}: Connection refused", endpoint.name));
+                daemon.msg.log_warn(format!("problem talking to server {server}: Connection refused"));
                 (endpoint.default_action.clone(), format!("{} does not answer", endpoint.name))
             }
         };
