@@ -171,6 +171,9 @@ impl<'d> Cleanup<'d> {
             Ok(message) => message,
             Err(status) => return status,
         };
+        if submission.given_up {
+            return rejected(554, "5.7.1", "given up");
+        }
         if submission.actions.discard {
             let _ = p.unlink(&Queue::Incoming.path(id));
             p.queue_event(id, queue::gone(Queue::Incoming));

@@ -92,6 +92,8 @@ pub struct Submission {
     pub internal: bool,
     /// Were the recipients found in the message (`sendmail -t`), behind what is inspected?
     pub recipients_last: bool,
+    /// Is it refused already, and only inspected?
+    pub given_up: bool,
     /// What has been decided about it already.
     pub actions: Actions,
 }

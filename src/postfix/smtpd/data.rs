@@ -201,6 +201,7 @@ impl Session<'_> {
         };
         if let Err(reject) = self.checks.end_of_data(self).await {
             let next = self.refuse(&reject);
+            self.abandon(content).await;
             // Only the message is gone: sender and recipients stand, as the real one leaves them.
             if let Some(t) = &mut self.transaction {
                 (t.queue, t.chunks) = (None, Chunks::None);
@@ -217,10 +218,21 @@ impl Session<'_> {
         next
     }
 
+    /// Lets cleanup see a message that is refused all the same: it has come to cleanup line by line in
+    /// the real one, and its inspection stands in the log.
+    async fn abandon(&mut self, content: Vec<u8>) {
+        let Some(t) = &self.transaction else { return };
+        let Some((id, stream)) = &t.queue else { return };
+        let submission = Submission { given_up: true, ..self.submission(t, id, content) };
+        if stream.send(|_| format!("{id} is given up"), submission).is_ok() {
+            let _ = stream.receive::<CleanupStatus>().await;
+        }
+    }
+
     async fn submit(&mut self, content: Vec<u8>) -> Next {
         let Some(mut t) = self.transaction.take() else { return Next::Fault };
         let Some((id, stream)) = t.queue.take() else { return Next::Fault };
-        let submission = self.submission(t, &id, content);
+        let submission = self.submission(&t, &id, content);
         let what = |s: &Submission| format!("{id} from {}, {} bytes", s.sender, s.content.len());
         let sent = stream.send(what, submission).is_ok();
         let status = if sent { stream.receive::<CleanupStatus>().await } else { None };
@@ -235,14 +247,14 @@ impl Session<'_> {
         }
     }
 
-    fn submission(&self, t: Transaction, id: &str, content: Vec<u8>) -> Submission {
-        let actions = self.actions.take();
+    fn submission(&self, t: &Transaction, id: &str, content: Vec<u8>) -> Submission {
+        let actions = self.actions.borrow().clone();
         let mut prepend = Vec::new();
         for header in &actions.prepend {
             prepend.extend_from_slice(header.as_bytes());
             prepend.push(b'\n');
         }
-        prepend.extend_from_slice(&self.received_header(&t, id));
+        prepend.extend_from_slice(&self.received_header(t, id));
         let mut client = self.forwarded.clone().unwrap_or_else(|| self.client.clone());
         if self.forwarded.is_none() {
             client.helo = self.helo.clone();
@@ -253,12 +265,12 @@ impl Session<'_> {
             arrival: t.began,
             context: self.context,
             client: Some(client),
-            sender: t.sender,
-            dsn_envid: t.envid,
+            sender: t.sender.clone(),
+            dsn_envid: t.envid.clone(),
             dsn_ret_full: t.ret_full,
             eight_bit: t.eight_bit,
             smtputf8: t.smtputf8,
-            recipients: t.recipients,
+            recipients: t.recipients.clone(),
             prepend,
             content: as_message(content).into(),
             trace: TraceFlags::None,
