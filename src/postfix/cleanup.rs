@@ -30,6 +30,7 @@ use super::rewrite::Rewriter;
 use super::server::Daemon;
 use crate::trace::{Decision, Outcome};
 use crate::world::errno::Sys;
+use crate::world::clock::Time;
 use crate::world::process::Process;
 use crate::world::stream::Stream;
 use checks::{Checks, Inspector};
@@ -152,16 +153,39 @@ impl<'d> Cleanup<'d> {
             p.queue_event(&id, &["incoming", ""]);
             return;
         };
+        // Who hands in a message here cannot be told no: it is returned (`CLEANUP_FLAG_BOUNCE`).
+        let returns = submission.client.is_none() && !submission.internal;
+        let local = returns.then(|| (submission.arrival, submission.recipients.clone()));
         let status = self.accept(&id, submission).await;
         if status != CleanupStatus::Ok {
             let _ = p.unlink(&Queue::Incoming.path(&id));
             p.queue_event(&id, &["incoming", ""]);
+        }
+        if let Some((arrival, recipients)) = local
+            && let CleanupStatus::Rejected { dsn, text, .. } | CleanupStatus::Refused { dsn, text, .. } = &status
+            && !dsn.starts_with('4')
+        {
+            self.log_bounced(&id, arrival, &recipients, dsn, text).await;
         }
         let told = |s: &CleanupStatus| match s {
             CleanupStatus::Ok => format!("{id} is in the queue"),
             CleanupStatus::Rejected { .. } | CleanupStatus::Refused { .. } => format!("{id} is refused"),
         };
         let _ = stream.send(told, status);
+    }
+
+    /// Tells of each recipient of a message that is returned.
+    async fn log_bounced(&self, id: &str, arrival: Time, recipients: &[Recipient], dsn: &str, text: &str) {
+        let p = &self.daemon.p;
+        for rcpt in recipients {
+            let address = self.rewriter.rewrite(p, RewriteContext::Local, &rcpt.address).await;
+            let from = if address == rcpt.address { String::new() } else { format!(", orig_to=<{}>", rcpt.address) };
+            let delay = super::deliver::delay(p.now() - arrival);
+            self.daemon.msg.log(&format!(
+                "{id}: to=<{address}>{from}, relay=none, delay={delay}, delays={delay}/0/0/0, dsn={dsn}, \
+                 status=bounced ({text})"
+            ));
+        }
     }
 
     async fn accept(&self, id: &Rc<str>, mut submission: Submission) -> CleanupStatus {

@@ -271,7 +271,7 @@ impl<'d> Delivery<'d> {
 }
 
 /// A delay as the log prints it: two significant digits at most two places after the point.
-fn delay(d: Duration) -> String {
+pub fn delay(d: Duration) -> String {
     let micros = d.as_micros();
     if micros >= 10_000_000 {
         return format!("{}", (micros + 500_000) / 1_000_000);

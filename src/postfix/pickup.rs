@@ -103,5 +103,15 @@ fn submission(daemon: &Daemon, id: &str, uid: u32, file: &QueueFile) -> Submissi
 
 /// Tells the sender of a message that may never enter the queue.
 async fn refused(daemon: &Daemon, id: &Rc<str>, file: &QueueFile, dsn: &str, text: &str) {
-    super::bounce::refuse(daemon, id, file, super::deliver::Dsn::new(dsn, text)).await;
+    let (p, rewriter) = (&daemon.p, super::rewrite::Rewriter::default());
+    let mut file = file.clone();
+    file.sender = rewriter.rewrite(p, RewriteContext::Local, &file.sender).await;
+    for rcpt in &mut file.recipients {
+        let given = rcpt.address.clone();
+        rcpt.address = rewriter.rewrite(p, RewriteContext::Local, &given).await;
+        if rcpt.original.is_empty() {
+            rcpt.original = given;
+        }
+    }
+    super::bounce::refuse(daemon, id, &file, super::deliver::Dsn::new(dsn, text)).await;
 }

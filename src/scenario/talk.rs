@@ -32,6 +32,8 @@ pub enum Said {
     Client(String),
     /// What the client program itself has to say.
     Note(String),
+    /// The conversation goes on inside TLS.
+    Sealed,
 }
 
 /// Holds the conversation; what is said is appended to `out` as it happens.
@@ -74,7 +76,7 @@ pub async fn talk(p: &Process, chat: &Chat, out: &Rc<RefCell<Vec<Said>>>) {
         let verb = line.rsplit(' ').next().unwrap_or_default().to_ascii_uppercase();
         if matches!(verb.as_str(), "STARTTLS" | "STLS") && (said("220") || said("+OK")) {
             match tls::connect(&talk.stream).await {
-                Ok(_) => talk.note("TLS started"),
+                Ok(_) => talk.out.borrow_mut().push(Said::Sealed),
                 Err(_) => return talk.note("Connection closed by foreign host."),
             }
         }

@@ -140,6 +140,7 @@ impl Session<'_> {
         };
         let forbids = |o: &str| options.iter().any(|w| w.eq_ignore_ascii_case(o));
         match self.sasl_service().await {
+            Ok(_) if &*self.settings.sasl_type != "dovecot" => {}
             Ok((_, mut all)) => {
                 all.retain(|m| {
                     !(m.plaintext && forbids("noplaintext")

@@ -41,6 +41,8 @@ pub struct Settings {
     pub reject_footer: Rc<str>,
     pub reject_footer_maps: Maps,
     pub sasl_enabled: bool,
+    /// The SASL implementation: of `dovecot` and `cyrus` the lab has the first.
+    pub sasl_type: Rc<str>,
     pub sasl_path: Rc<str>,
     pub sasl_exceptions: MatchList,
     pub sasl_security: Vec<Rc<str>>,
@@ -92,6 +94,7 @@ impl Settings {
             reject_footer: daemon.config.raw("smtpd_reject_footer").unwrap_or_default().into(),
             reject_footer_maps: maps("smtpd_reject_footer_maps")?,
             sasl_enabled: yes("smtpd_sasl_auth_enable")?,
+            sasl_type: daemon.string("smtpd_sasl_type"),
             sasl_path: daemon.string("smtpd_sasl_path"),
             sasl_exceptions: networks("smtpd_sasl_exceptions_networks")?,
             sasl_security: daemon.config.list("smtpd_sasl_security_options"),
