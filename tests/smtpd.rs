@@ -44,7 +44,8 @@ const MAIN_CF: &str = "compatibility_level = 3.6\nmyhostname = mx.example.com\nm
 
 #[test]
 fn relay_denial() {
-    let main_cf = format!("{MAIN_CF}smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\n");
+    let main_cf =
+        format!("{MAIN_CF}smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\n");
     let said = decisions(&main_cf, "", "HELO c\nMAIL FROM:<a@b.example>\nRCPT TO:<x@elsewhere.example>");
     assert_eq!(
         said,
@@ -65,16 +66,19 @@ fn access_table_hit() {
     let said = decisions(&main_cf, "", "HELO c\nMAIL FROM:<a@mail.b.example>\nRCPT TO:<alice@example.com>");
     assert_eq!(
         said,
-        ["smtpd_sender_restrictions (main.cf:4) check_sender_access inline:{ { b.example = REJECT no } }: b.example \
+        [
+            "smtpd_sender_restrictions (main.cf:4) check_sender_access inline:{ { b.example = REJECT no } }: b.example \
           in inline:{ { b.example = REJECT no } }: REJECT no -> 554 5.7.1 <a@mail.b.example>: Sender address \
-          rejected: no"]
+          rejected: no"
+        ]
     );
 }
 
 #[test]
 fn block_list_hit() {
-    let main_cf =
-        format!("{MAIN_CF}smtpd_recipient_restrictions = reject_unauth_destination, reject_rbl_client bl.example\n");
+    let main_cf = format!(
+        "{MAIN_CF}smtpd_recipient_restrictions = reject_unauth_destination, reject_rbl_client bl.example\n"
+    );
     let dns = "66.100.51.198.bl.example. A 127.0.0.2\n66.100.51.198.bl.example. TXT \"spam\"\n";
     let said = decisions(&main_cf, dns, "HELO c\nMAIL FROM:<a@b.example>\nRCPT TO:<alice@example.com>");
     assert_eq!(
@@ -150,12 +154,39 @@ fn letters(world: &World) -> usize {
 
 fn line() -> impl Strategy<Value = Vec<u8>> {
     let known = prop::sample::select(vec![
-        "HELO c", "EHLO c", "EHLO", "MAIL FROM:<a@b.example>", "MAIL FROM:<>", "MAIL FROM:<a@b> SIZE=99999",
-        "MAIL FROM:<a@b.example> BODY=8BITMIME RET=HDRS ENVID=x", "RCPT TO:<alice@example.com>",
-        "RCPT TO:<nobody@example.com>", "RCPT TO:<x@y.example>", "RCPT TO:<alice@example.com> NOTIFY=NEVER",
-        "DATA", ".", "..", "Subject: hello", "", "text", "From here", "RSET", "NOOP", "VRFY alice", "ETRN example.com",
-        "BDAT 5", "BDAT 5 LAST", "BDAT 0 LAST", "BDAT 0", "BDAT x", "AUTH PLAIN", "STARTTLS", "XCLIENT ADDR=1.2.3.4",
-        "XFORWARD NAME=x", "QUIT", "abcde",
+        "HELO c",
+        "EHLO c",
+        "EHLO",
+        "MAIL FROM:<a@b.example>",
+        "MAIL FROM:<>",
+        "MAIL FROM:<a@b> SIZE=99999",
+        "MAIL FROM:<a@b.example> BODY=8BITMIME RET=HDRS ENVID=x",
+        "RCPT TO:<alice@example.com>",
+        "RCPT TO:<nobody@example.com>",
+        "RCPT TO:<x@y.example>",
+        "RCPT TO:<alice@example.com> NOTIFY=NEVER",
+        "DATA",
+        ".",
+        "..",
+        "Subject: hello",
+        "",
+        "text",
+        "From here",
+        "RSET",
+        "NOOP",
+        "VRFY alice",
+        "ETRN example.com",
+        "BDAT 5",
+        "BDAT 5 LAST",
+        "BDAT 0 LAST",
+        "BDAT 0",
+        "BDAT x",
+        "AUTH PLAIN",
+        "STARTTLS",
+        "XCLIENT ADDR=1.2.3.4",
+        "XFORWARD NAME=x",
+        "QUIT",
+        "abcde",
     ]);
     prop_oneof![
         12 => known.prop_map(|l| format!("{l}\r\n").into_bytes()),

@@ -111,7 +111,10 @@ async fn serve(auth: Rc<Auth>, stream: Stream) {
         hello.push_str(&format!("MECH\t{name}\t{properties}\n"));
     }
     let cookie = auth.p.host().random(u64::MAX);
-    hello.push_str(&format!("SPID\t{}\nCUID\t{number}\nCOOKIE\t{cookie:016x}{number:016x}\nDONE\n", auth.p.pid()));
+    hello.push_str(&format!(
+        "SPID\t{}\nCUID\t{number}\nCOOKIE\t{cookie:016x}{number:016x}\nDONE\n",
+        auth.p.pid()
+    ));
     if stream.write(hello).await.is_err() {
         return;
     }
@@ -166,10 +169,15 @@ async fn line(stream: &Stream, input: &mut BytesMut) -> Option<String> {
 
 impl Auth {
     async fn begin(&self, mechanism: &str, fields: &[&str]) -> Step {
-        let value = |name: &str| fields.iter().find_map(|f| f.strip_prefix(name)).unwrap_or_default().to_owned();
+        let value =
+            |name: &str| fields.iter().find_map(|f| f.strip_prefix(name)).unwrap_or_default().to_owned();
         let mechanism = mechanism.to_ascii_uppercase();
         if !self.mechanisms.contains(&mechanism) {
-            return Step::Fail { user: None, reason: Some("Unsupported authentication mechanism"), delayed: false };
+            return Step::Fail {
+                user: None,
+                reason: Some("Unsupported authentication mechanism"),
+                delayed: false,
+            };
         }
         let exchange = Exchange { mechanism, remote: value("rip="), said: None };
         let initial = fields.iter().find_map(|f| f.strip_prefix("resp="));
@@ -258,7 +266,8 @@ impl Auth {
         let unknown = stored.is_none();
         let password = stored.filter(|s| matches!(s.scheme.as_str(), "PLAIN" | "CLEAR" | "CLEARTEXT"));
         let right = password.is_some_and(|s| {
-            let mut mac = Hmac::<Md5>::new_from_slice(s.value.as_bytes()).expect("a key of any length is good");
+            let mut mac =
+                Hmac::<Md5>::new_from_slice(s.value.as_bytes()).expect("a key of any length is good");
             mac.update(challenge.as_bytes());
             passdb::hex(&mac.finalize().into_bytes()) == digest
         });
@@ -272,7 +281,8 @@ impl Auth {
     /// `auth_verbose`
     fn say_why(&self, exchange: &Exchange, user: &str, unknown: bool) {
         if self.conf.yes("auth_verbose", false) {
-            let driver = self.conf.sections("passdb").last().and_then(|s| s.get("driver")).unwrap_or_default();
+            let driver =
+                self.conf.sections("passdb").last().and_then(|s| s.get("driver")).unwrap_or_default();
             let why = if unknown { "unknown user" } else { "Password mismatch" };
             log(&self.p, "auth", &format!("{driver}({user},{}): {why}", exchange.remote));
         }

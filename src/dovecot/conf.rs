@@ -85,7 +85,8 @@ impl Section {
 
     /// Is a setting `yes`?
     pub fn yes(&self, key: &str, default: bool) -> bool {
-        self.get(key).map_or(default, |v| matches!(v.to_ascii_lowercase().as_str(), "yes" | "y" | "1" | "true"))
+        self.get(key)
+            .map_or(default, |v| matches!(v.to_ascii_lowercase().as_str(), "yes" | "y" | "1" | "true"))
     }
 
     /// A setting that is a time: a number with a unit, or of seconds.
@@ -196,12 +197,19 @@ impl Parser<'_> {
         text.split(' ').map(word).filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ")
     }
 
-    fn include(&mut self, pattern: &str, from: &str, must: bool, section: &mut Section) -> Result<(), String> {
+    fn include(
+        &mut self,
+        pattern: &str,
+        from: &str,
+        must: bool,
+        section: &mut Section,
+    ) -> Result<(), String> {
         if self.depth >= DEEPEST {
             return Err(format!("{from}: files include each other too deep"));
         }
         let directory = from.rsplit_once('/').map_or("", |(d, _)| d);
-        let full = if pattern.starts_with('/') { pattern.to_owned() } else { format!("{directory}/{pattern}") };
+        let full =
+            if pattern.starts_with('/') { pattern.to_owned() } else { format!("{directory}/{pattern}") };
         let all = if full.contains('*') { self.files.glob(&full) } else { vec![full.clone()] };
         for path in all {
             match self.files.read(&path) {
@@ -210,7 +218,11 @@ impl Parser<'_> {
                     self.file(&text, &path, section)?;
                     self.depth -= 1;
                 }
-                None if must => return Err(format!("{from}: Couldn't open include file {path}: No such file or directory")),
+                None if must => {
+                    return Err(format!(
+                        "{from}: Couldn't open include file {path}: No such file or directory"
+                    ));
+                }
                 None => {}
             }
         }

@@ -55,7 +55,8 @@ pub fn configuration(p: &Process) -> Result<Section, String> {
 pub async fn main(p: Process) -> i32 {
     let args = p.args();
     let running = p.read_text(PID_FILE).ok().and_then(|t| t.trim().parse().ok());
-    let running = running.and_then(|pid| p.host().process(pid).filter(|q| *q.name() == *"dovecot").map(|_| pid));
+    let running =
+        running.and_then(|pid| p.host().process(pid).filter(|q| *q.name() == *"dovecot").map(|_| pid));
     match args.first().map(|a| &**a) {
         Some("-F") => return run(p).await,
         Some("--version") => {
@@ -159,7 +160,8 @@ fn start(p: &Process, conf: Rc<Section>) -> Services {
 
 /// The sockets of the auth service: path, mode, user, group.
 fn auth_sockets(conf: &Section) -> Vec<(String, u16, String, String)> {
-    let full = |name: &str| if name.starts_with('/') { name.to_owned() } else { format!("/run/dovecot/{name}") };
+    let full =
+        |name: &str| if name.starts_with('/') { name.to_owned() } else { format!("/run/dovecot/{name}") };
     let mut all = vec![
         (full("auth-client"), 0o600, "dovecot".to_owned(), String::new()),
         (full("auth-userdb"), 0o666, "dovecot".to_owned(), String::new()),
@@ -198,7 +200,8 @@ async fn watch(p: Process, work: Rc<auth::Inheritance>, n: usize, over: Rc<Cell<
             && status != 0
         {
             let seconds = THROTTLE.as_secs();
-            let text = format!("Error: service(auth): command startup failed, throttling for {seconds}.000 secs");
+            let text =
+                format!("Error: service(auth): command startup failed, throttling for {seconds}.000 secs");
             log(&p, "master", &text);
             // Whoever called is told at once that nobody comes.
             drop(p.timeout(Duration::from_millis(1), listener.accept()).await);

@@ -177,6 +177,7 @@ async fn write_refusal(daemon: &Daemon, refusal: &Refusal) {
         .iter()
         .map(|r| Entry {
             recipient: r.address.to_string(),
+            original: r.original.to_string(),
             action: "failed".to_owned(),
             dsn: refusal.dsn.clone(),
             ..Entry::default()

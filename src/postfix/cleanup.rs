@@ -29,8 +29,8 @@ use super::record::{self, Type};
 use super::rewrite::Rewriter;
 use super::server::Daemon;
 use crate::trace::{Decision, Outcome};
-use crate::world::errno::Sys;
 use crate::world::clock::Time;
+use crate::world::errno::Sys;
 use crate::world::process::Process;
 use crate::world::stream::Stream;
 use checks::{Checks, Inspector};
@@ -162,7 +162,8 @@ impl<'d> Cleanup<'d> {
             p.queue_event(&id, &["incoming", ""]);
         }
         if let Some((arrival, recipients)) = local
-            && let CleanupStatus::Rejected { dsn, text, .. } | CleanupStatus::Refused { dsn, text, .. } = &status
+            && let CleanupStatus::Rejected { dsn, text, .. } | CleanupStatus::Refused { dsn, text, .. } =
+                &status
             && !dsn.starts_with('4')
         {
             self.log_bounced(&id, arrival, &recipients, dsn, text).await;
@@ -179,7 +180,8 @@ impl<'d> Cleanup<'d> {
         let p = &self.daemon.p;
         for rcpt in recipients {
             let address = self.rewriter.rewrite(p, RewriteContext::Local, &rcpt.address).await;
-            let from = if address == rcpt.address { String::new() } else { format!(", orig_to=<{}>", rcpt.address) };
+            let from =
+                if address == rcpt.address { String::new() } else { format!(", orig_to=<{}>", rcpt.address) };
             let delay = super::deliver::delay(p.now() - arrival);
             self.daemon.msg.log(&format!(
                 "{id}: to=<{address}>{from}, relay=none, delay={delay}, delays={delay}/0/0/0, dsn={dsn}, \
@@ -209,7 +211,7 @@ impl<'d> Cleanup<'d> {
         }
         let file = self.encode(id, &submission, &sender, &recipients, &message);
         let size_limit = self.settings.message_size_limit;
-        if size_limit > 0 && file.len() as u64 > size_limit && !submission.internal {
+        if size_limit > 0 && file.len() as u64 > size_limit {
             self.daemon.msg.log(&format!("warning: {id}: queue file size limit exceeded"));
             return rejected(552, "5.3.4", "message file too big");
         }

@@ -51,7 +51,8 @@ async fn pick_up(daemon: &Daemon, old_id: &Rc<str>, path: &str) {
     match stream.receive::<CleanupStatus>().await {
         Some(CleanupStatus::Ok) => done(daemon, old_id, path),
         Some(CleanupStatus::Rejected { dsn, text, .. } | CleanupStatus::Refused { dsn, text, .. })
-            if !dsn.starts_with('4') => {
+            if !dsn.starts_with('4') =>
+        {
             // The real one has cleanup bounce it; the sender of local mail sees it in the log.
             refused(daemon, &id, &file, &dsn, &text).await;
             done(daemon, old_id, path);

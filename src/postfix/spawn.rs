@@ -85,7 +85,10 @@ impl Command {
             Some(0) => {}
             Some(status) => daemon.msg.log_warn(format!("command {program} exit status {status}")),
             None => {
-                daemon.msg.log_warn(format!("{program}: process id {}: command time limit exceeded", child.process().pid()));
+                daemon.msg.log_warn(format!(
+                    "{program}: process id {}: command time limit exceeded",
+                    child.process().pid()
+                ));
                 let _ = p.kill(child.process().pid(), Signal::Kill);
             }
         }

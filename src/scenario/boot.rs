@@ -76,7 +76,9 @@ fn whole(message: String) -> Problem {
 pub fn programs() -> Programs {
     let all = postfix::PROGRAMS.iter().map(|(name, _, _, program)| (*name, *program));
     let dovecot = dovecot::PROGRAMS.iter().map(|(name, _, program)| (*name, *program));
-    Programs::new(all.chain(dovecot).chain(mua::programs()).chain(procmail::programs()).chain(shell::programs()))
+    Programs::new(
+        all.chain(dovecot).chain(mua::programs()).chain(procmail::programs()).chain(shell::programs()),
+    )
 }
 
 /// The disk that every host starts from.

@@ -428,7 +428,8 @@ impl Stream {
     pub fn seal(&self, tls: &Tls) -> Sys<()> {
         let world = &self.writer.world;
         if let Some(t) = self.writer.pipe.traced {
-            let what = format!("{} with cipher {}, certificate of {}", tls.protocol, tls.cipher, tls.certificate);
+            let what =
+                format!("{} with cipher {}, certificate of {}", tls.protocol, tls.cipher, tls.certificate);
             world.record(Kind::Sealed { conn: t.conn, what: what.into() });
         }
         self.writer.send(tls.clone())

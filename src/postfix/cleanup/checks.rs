@@ -193,7 +193,9 @@ impl<'c> Inspector<'c> {
     fn log(&self, action: &str, part: Part, content: &str, text: &str) {
         let colon = if text.is_empty() { "" } else { ": " };
         let (id, about, what) = (self.id, &self.about, part.what());
-        self.daemon.msg.log(&format!("{id}: {action}: {what} {} from {about}{colon}{text}", printable(content)));
+        self.daemon
+            .msg
+            .log(&format!("{id}: {action}: {what} {} from {about}{colon}{text}", printable(content)));
     }
 
     /// Does what a rule says.

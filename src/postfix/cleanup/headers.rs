@@ -1,9 +1,9 @@
 //! The headers of a message on its way through cleanup: what is dropped, completed and added.
 
+use super::Settings;
 use super::checks::{Fate, Inspector, Part};
 use super::mapping::{Class, Mapping};
 use super::mime::{self, ContentType};
-use super::Settings;
 use crate::postfix::ipc::Submission;
 use crate::postfix::rewrite::Rewriter;
 use crate::postfix::server::Daemon;

@@ -116,7 +116,13 @@ impl Mapping {
         address
     }
 
-    async fn by_table(&self, daemon: &Daemon, rewriter: &Rewriter, table: &Canonical, from: Rc<str>) -> Rc<str> {
+    async fn by_table(
+        &self,
+        daemon: &Daemon,
+        rewriter: &Rewriter,
+        table: &Canonical,
+        from: Rc<str>,
+    ) -> Rc<str> {
         let mut address = from;
         for _ in 0..DEEPEST {
             let own = self.is_own(&address);

@@ -81,11 +81,15 @@ pub struct Walk<'i, 'c> {
 
 impl<'i, 'c> Walk<'i, 'c> {
     /// At the empty line behind the message's headers, which said `content_type`.
-    pub fn new(inspector: &'i mut Inspector<'c>, mime: bool, limit: usize, content_type: ContentType) -> Self {
+    pub fn new(
+        inspector: &'i mut Inspector<'c>,
+        mime: bool,
+        limit: usize,
+        content_type: ContentType,
+    ) -> Self {
         let state = State::Body;
         let (boundaries, header, out) = (Vec::new(), String::new(), Vec::new());
-        let mut walk =
-            Walk { inspector, mime, limit, state, boundaries, content_type, header, seen: 0, out };
+        let mut walk = Walk { inspector, mime, limit, state, boundaries, content_type, header, seen: 0, out };
         walk.begin_content();
         walk
     }

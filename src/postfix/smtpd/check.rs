@@ -233,7 +233,8 @@ impl Checks {
         if self.delay_reject {
             return Ok(());
         }
-        let asked = Asked { sender: Some(sender.clone()), ..Asked::early(s, s.carried.borrow().helo.clone()) };
+        let asked =
+            Asked { sender: Some(sender.clone()), ..Asked::early(s, s.carried.borrow().helo.clone()) };
         self.sender(&asked).await?;
         s.carried.borrow_mut().sender = asked.defer_if_permit.take();
         Ok(())
@@ -291,11 +292,8 @@ impl Checks {
             self.sender(&asked).await?;
         }
         let subject = Subject { name: recipient.clone(), class: Class::Recipient };
-        let both = if self.relay_first {
-            [&self.relay, &self.recipient]
-        } else {
-            [&self.recipient, &self.relay]
-        };
+        let both =
+            if self.relay_first { [&self.relay, &self.recipient] } else { [&self.recipient, &self.relay] };
         for list in both {
             if let Verdict::Reject(reject) = self.evaluate(list, &asked, subject.clone()).await {
                 return Err(reject);
@@ -390,13 +388,15 @@ impl Checks {
                 }
                 continue;
             }
-            if let (Kind::Permit | Kind::Reject | Kind::Defer, Some(next)) = (item.kind, list.items.get(n + 1))
+            if let (Kind::Permit | Kind::Reject | Kind::Defer, Some(next)) =
+                (item.kind, list.items.get(n + 1))
                 && asked.warn_at.get().is_none()
             {
-                asked.session.daemon.msg.log_warn(format!(
-                    "restriction `{}' after `{}' is ignored",
-                    next.name, item.name
-                ));
+                asked
+                    .session
+                    .daemon
+                    .msg
+                    .log_warn(format!("restriction `{}' after `{}' is ignored", next.name, item.name));
             }
             let (verdict, compared) = self.one(list, item, asked, subject).await;
             self.decide(list, item, asked, &verdict, compared);
@@ -444,9 +444,16 @@ impl Checks {
             },
             Kind::UnauthPipelining => {
                 let esmtp_may = s.esmtp && s.last != "DATA";
-                let compared = format!("{} is waiting behind {}", if s.has_input() { "more" } else { "nothing" }, s.last);
+                let compared = format!(
+                    "{} is waiting behind {}",
+                    if s.has_input() { "more" } else { "nothing" },
+                    s.last
+                );
                 if s.has_input() && !esmtp_may {
-                    (asked.refuse(503, "5.5.0", name, class, "Improper use of SMTP command pipelining"), compared)
+                    (
+                        asked.refuse(503, "5.5.0", name, class, "Improper use of SMTP command pipelining"),
+                        compared,
+                    )
                 } else {
                     (Verdict::Dunno, compared)
                 }
@@ -476,13 +483,16 @@ impl Checks {
             }
             Kind::SenderLogin(which) => self.sender_login(which, asked).await,
             Kind::Access(class) => self.access(item, class, asked, subject).await,
-            Kind::ServerAccess(class, servers) => self.server_access(item, class, servers, asked, subject).await,
+            Kind::ServerAccess(class, servers) => {
+                self.server_access(item, class, servers, asked, subject).await
+            }
             Kind::RblClient | Kind::DnswlClient | Kind::Rhsbl(_) | Kind::RhswlClient => {
                 self.dns_list(item, asked).await
             }
-            Kind::UnauthDestination | Kind::DeferUnauthDestination | Kind::AuthDestination | Kind::MxBackup => {
-                self.destination(item.kind, asked).await
-            }
+            Kind::UnauthDestination
+            | Kind::DeferUnauthDestination
+            | Kind::AuthDestination
+            | Kind::MxBackup => self.destination(item.kind, asked).await,
             Kind::Unlisted(class) => self.unlisted(class, asked).await,
             Kind::Unverified(_) => self.unverified(item, asked),
             Kind::MultiRecipientBounce => {
@@ -524,7 +534,14 @@ impl Checks {
         (Verdict::Dunno, "not evaluated in the lab".into())
     }
 
-    fn decide(&self, list: &List, item: &Restriction, asked: &Asked<'_>, verdict: &Verdict, compared: String) {
+    fn decide(
+        &self,
+        list: &List,
+        item: &Restriction,
+        asked: &Asked<'_>,
+        verdict: &Verdict,
+        compared: String,
+    ) {
         let daemon = asked.session.daemon;
         daemon.p.decide(|| Decision {
             rule: match &item.argument {

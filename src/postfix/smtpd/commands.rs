@@ -232,7 +232,9 @@ impl Session<'_> {
                 let size = size.ok_or("552 5.3.4 Message size exceeds file system imposed limit")?;
                 t.size = size.unsigned_abs();
             }
-            ("SMTPUTF8", None) if self.settings.smtputf8 && !self.discard.has("SMTPUTF8") => t.smtputf8 = true,
+            ("SMTPUTF8", None) if self.settings.smtputf8 && !self.discard.has("SMTPUTF8") => {
+                t.smtputf8 = true
+            }
             ("AUTH", Some(v)) if self.settings.sasl_enabled => self.auth_option(v)?,
             ("RET" | "ENVID", Some(_)) if self.discard.has("DSN") => {
                 return Err("501 5.7.1 DSN support is disabled".to_owned());
@@ -307,7 +309,8 @@ impl Session<'_> {
     /// `NOTIFY=` as flags; a word that is none is told to the log.
     fn notify(&self, value: &str) -> Option<u8> {
         let flags = command::notify(value);
-        let unknown = |w: &&str| !["NEVER", "SUCCESS", "FAILURE", "DELAY"].iter().any(|k| w.eq_ignore_ascii_case(k));
+        let unknown =
+            |w: &&str| !["NEVER", "SUCCESS", "FAILURE", "DELAY"].iter().any(|k| w.eq_ignore_ascii_case(k));
         if flags.is_none()
             && let Some(word) = value.split(',').find(unknown)
         {
@@ -360,7 +363,8 @@ impl Session<'_> {
         }
         let failed = || Reject::new(451, "4.3.0", "Error: queue file write error");
         let service = self.daemon.string("cleanup_service_name");
-        let stream = self.daemon.p.connect_unix(&format!("{SPOOL}/public/{service}")).await.map_err(|_| failed())?;
+        let stream =
+            self.daemon.p.connect_unix(&format!("{SPOOL}/public/{service}")).await.map_err(|_| failed())?;
         let id = stream.receive::<Rc<str>>().await.ok_or_else(failed)?;
         t.queue = Some((id.clone(), stream));
         Ok(Some(id))
@@ -403,7 +407,11 @@ impl Session<'_> {
         }
         let Some(argument) = words.rest(1) else {
             let utf8 = self.settings.smtputf8 && !self.discard.has("SMTPUTF8");
-            return self.fault(if utf8 { "501 5.5.4 Syntax: VRFY address [SMTPUTF8]" } else { "501 5.5.4 Syntax: VRFY address" });
+            return self.fault(if utf8 {
+                "501 5.5.4 Syntax: VRFY address [SMTPUTF8]"
+            } else {
+                "501 5.5.4 Syntax: VRFY address"
+            });
         };
         let utf8 = self.settings.smtputf8 && words.len() > 2;
         let argument = match argument.rsplit_once([' ', '\t']) {

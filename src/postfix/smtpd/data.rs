@@ -129,7 +129,8 @@ impl Session<'_> {
             _ => 0,
         };
         if limit > 0 && before.saturating_add(size) > limit {
-            let text = format!("{}: BDAT request from {} exceeds message size limit", self.queue_id(), self.shown);
+            let text =
+                format!("{}: BDAT request from {} exceeds message size limit", self.queue_id(), self.shown);
             self.daemon.msg.log_warn(text);
             return self.skip_chunk(size, last, "552 5.3.4 Chunk exceeds message size limit").await;
         }
@@ -241,7 +242,9 @@ impl Session<'_> {
                 (self.errors, self.junk) = (0, 0);
                 self.done(&format!("250 2.0.0 Ok: queued as {id}"))
             }
-            Some(CleanupStatus::Rejected { code, dsn, text }) => self.fault(&format!("{code} {dsn} Error: {text}")),
+            Some(CleanupStatus::Rejected { code, dsn, text }) => {
+                self.fault(&format!("{code} {dsn} Error: {text}"))
+            }
             Some(CleanupStatus::Refused { code, dsn, text }) => self.fault(&format!("{code} {dsn} {text}")),
             None => self.fault("451 4.3.0 Error: queue file write error"),
         }

@@ -95,7 +95,8 @@ impl Session<'_> {
         let path = &self.settings.sasl_path;
         let full = if path.starts_with('/') { path.to_string() } else { format!("{SPOOL}/{path}") };
         let p = &self.daemon.p;
-        let stream = p.connect_unix(&full).await.map_err(|e| Some(format!("SASL: Connect to {path} failed: {e}")))?;
+        let stream =
+            p.connect_unix(&full).await.map_err(|e| Some(format!("SASL: Connect to {path} failed: {e}")))?;
         let hello = format!("VERSION\t1\t1\nCPID\t{}\n", p.pid());
         stream.write(hello).await.map_err(|_| None)?;
         let mut service = Service { stream, input: BytesMut::new() };
@@ -160,10 +161,9 @@ impl Session<'_> {
 
     /// The mechanisms as EHLO tells them, if it does.
     pub fn offered_mechanisms(&self) -> Option<String> {
-        let excepted =
-            self.client.address.is_some_and(|a| {
-                self.settings.sasl_exceptions.find_client(Some(&self.client.name), a).is_ok_and(|f| f.is_some())
-            });
+        let excepted = self.client.address.is_some_and(|a| {
+            self.settings.sasl_exceptions.find_client(Some(&self.client.name), a).is_ok_and(|f| f.is_some())
+        });
         let names: Vec<&str> = self.mechanisms.iter().map(|m| &*m.name).collect();
         (self.sasl_active() && !names.is_empty() && !excepted).then(|| names.join(" "))
     }

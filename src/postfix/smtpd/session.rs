@@ -379,10 +379,11 @@ impl<'d> Session<'d> {
         if self.errors >= self.settings.soft_error_limit {
             self.penalty.set(self.penalty.get() + self.settings.error_sleep);
         }
-        let soft = line.strip_prefix('5').filter(|_| self.settings.soft_bounce).map(|rest| match rest.get(..4) {
-            Some(start) if start.ends_with('5') => format!("4{}4{}", &rest[..3], &rest[4..]),
-            _ => format!("4{rest}"),
-        });
+        let soft =
+            line.strip_prefix('5').filter(|_| self.settings.soft_bounce).map(|rest| match rest.get(..4) {
+                Some(start) if start.ends_with('5') => format!("4{}4{}", &rest[..3], &rest[4..]),
+                _ => format!("4{rest}"),
+            });
         let line = soft.as_deref().unwrap_or(line);
         let rejects = line.starts_with(['4', '5']);
         let footed = if rejects { self.footed(line) } else { None };
@@ -408,7 +409,8 @@ impl<'d> Session<'d> {
             return None;
         }
         let (c, now) = (&self.client, self.daemon.p.now());
-        let sender = self.transaction.as_ref().map_or("", |t| if t.sender.is_empty() { "<>" } else { &t.sender });
+        let sender =
+            self.transaction.as_ref().map_or("", |t| if t.sender.is_empty() { "<>" } else { &t.sender });
         let names = Values(vec![
             ("client", (&*self.shown).into()),
             ("client_address", (&*c.shown_address).into()),
@@ -489,7 +491,13 @@ impl<'d> Session<'d> {
     pub fn instance(&self) -> String {
         let p = &self.daemon.p;
         let began = self.transaction.as_ref().map_or(p.now(), |t| t.began);
-        format!("{:x}.{:x}.{:x}.{:x}", p.pid(), began.unix(), began.subsec_micros(), self.instance.saturating_sub(1))
+        format!(
+            "{:x}.{:x}.{:x}.{:x}",
+            p.pid(),
+            began.unix(),
+            began.subsec_micros(),
+            self.instance.saturating_sub(1)
+        )
     }
 
     /// Writes to the log.

@@ -74,9 +74,9 @@ impl Settings {
         let key = daemon.string("smtpd_tls_key_file");
         for (what, path) in [("certificate", &certificate), ("private key", &key)] {
             if !daemon.root_can_read(path) {
-                daemon.msg.log_warn(format!(
-                    "cannot get RSA {what} from file \"{path}\": disabling TLS support"
-                ));
+                daemon
+                    .msg
+                    .log_warn(format!("cannot get RSA {what} from file \"{path}\": disabling TLS support"));
                 return false;
             }
         }

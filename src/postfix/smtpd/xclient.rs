@@ -73,7 +73,8 @@ impl Session<'_> {
             }
             "ADDR" if missing => (c.address, c.shown_address) = (None, "unknown".into()),
             "ADDR" => {
-                let address = parse_address(value).ok_or_else(|| format!("501 5.5.4 Bad address syntax: {value}"))?;
+                let address =
+                    parse_address(value).ok_or_else(|| format!("501 5.5.4 Bad address syntax: {value}"))?;
                 (c.address, c.shown_address) = (Some(address), address.to_string().into());
             }
             "PORT" => c.port = port(value, missing)?,

@@ -33,7 +33,9 @@ impl Checks {
         let subject = |name: &Rc<str>| Subject { name: name.clone(), class };
         let (subject, looked) = match class {
             Class::Client => (subject(&s.shown), self.by_client(maps, &c.name, c.address)),
-            Class::ReverseClient => (subject(&c.reverse_name), self.by_client(maps, &c.reverse_name, c.address)),
+            Class::ReverseClient => {
+                (subject(&c.reverse_name), self.by_client(maps, &c.reverse_name, c.address))
+            }
             Class::Helo if asked.helo.is_empty() => return (Verdict::Dunno, String::new()),
             Class::Helo => (subject(&asked.helo), maps.find_domain(&asked.helo, self.parents)),
             Class::Sender | Class::Recipient => match self.by_mail(class, maps, asked).await {
@@ -53,7 +55,9 @@ impl Checks {
         let (verdict, compared) = self.obey(looked, spec, &subject, asked).await;
         match (verdict, class) {
             (Verdict::Permit, Class::ReverseClient) => (self.not_allowed(item, about, asked), compared),
-            (Verdict::Permit, Class::Recipient) if self.is_suspicious(asked).await => (Verdict::Dunno, compared),
+            (Verdict::Permit, Class::Recipient) if self.is_suspicious(asked).await => {
+                (Verdict::Dunno, compared)
+            }
             (verdict, _) => (verdict, compared),
         }
     }
@@ -88,7 +92,13 @@ impl Checks {
     }
 
     /// Does what the table says.
-    async fn obey(&self, looked: Looked, spec: &str, subject: &Subject, asked: &Asked<'_>) -> (Verdict, String) {
+    async fn obey(
+        &self,
+        looked: Looked,
+        spec: &str,
+        subject: &Subject,
+        asked: &Asked<'_>,
+    ) -> (Verdict, String) {
         let daemon = asked.session.daemon;
         match looked {
             Ok(None) => (Verdict::Dunno, format!("{} is not in {spec}", subject.name)),
@@ -108,7 +118,13 @@ impl Checks {
     }
 
     /// The right-hand side of a table.
-    pub(super) async fn action(&self, found: &Found, key: &str, subject: &Subject, asked: &Asked<'_>) -> Verdict {
+    pub(super) async fn action(
+        &self,
+        found: &Found,
+        key: &str,
+        subject: &Subject,
+        asked: &Asked<'_>,
+    ) -> Verdict {
         let value = &*found.value;
         let (word, text) = value.split_once([' ', '\t']).unwrap_or((value, ""));
         let text = text.trim_start();
@@ -119,7 +135,15 @@ impl Checks {
         let reply = |code: u16, dsn: &str, default: &str| {
             let (dsn, text) = split_dsn(text, dsn);
             let dsn = fitting_dsn(&dsn, class, s.daemon);
-            (code, dsn, format!("<{name}>: {} rejected: {}", class.text(), if text.is_empty() { default } else { text }))
+            (
+                code,
+                dsn,
+                format!(
+                    "<{name}>: {} rejected: {}",
+                    class.text(),
+                    if text.is_empty() { default } else { text }
+                ),
+            )
         };
         match upper.as_str() {
             "DUNNO" => Verdict::Dunno,
@@ -149,7 +173,8 @@ impl Checks {
             }
             _ if word.len() == 3 && word.starts_with(['4', '5']) && is_digits(word) && !text.is_empty() => {
                 let code = word.parse().unwrap_or(550);
-                let (code, dsn, text) = reply(code, if code < 500 { "4.7.1" } else { "5.7.1" }, "Access denied");
+                let (code, dsn, text) =
+                    reply(code, if code < 500 { "4.7.1" } else { "5.7.1" }, "Access denied");
                 asked.reject(code, &dsn, text)
             }
             // Some databases keep the time of a login there.
@@ -159,7 +184,14 @@ impl Checks {
     }
 
     /// Restrictions by name as a result.
-    async fn list_of_words(&self, value: &str, key: &str, table: &str, subject: &Subject, asked: &Asked<'_>) -> Verdict {
+    async fn list_of_words(
+        &self,
+        value: &str,
+        key: &str,
+        table: &str,
+        subject: &Subject,
+        asked: &Asked<'_>,
+    ) -> Verdict {
         let daemon = asked.session.daemon;
         if value.trim().is_empty() {
             daemon.msg.log_warn(format!("access table {table} entry {key} has empty value"));
@@ -301,7 +333,13 @@ impl Checks {
         (Verdict::Dunno, format!("{} of {name}: none is in {spec}", hosts.join(", ")))
     }
 
-    fn unless_permitted(&self, verdict: Verdict, item: &Restriction, about: &Subject, asked: &Asked<'_>) -> Verdict {
+    fn unless_permitted(
+        &self,
+        verdict: Verdict,
+        item: &Restriction,
+        about: &Subject,
+        asked: &Asked<'_>,
+    ) -> Verdict {
         match verdict {
             Verdict::Permit => self.not_allowed(item, about, asked),
             verdict => verdict,
@@ -317,7 +355,12 @@ impl Checks {
         asked.misconfigured()
     }
 
-    async fn servers(&self, name: &str, servers: Servers, asked: &Asked<'_>) -> Result<Vec<Rc<str>>, Trouble> {
+    async fn servers(
+        &self,
+        name: &str,
+        servers: Servers,
+        asked: &Asked<'_>,
+    ) -> Result<Vec<Rc<str>>, Trouble> {
         let p = &asked.session.daemon.p;
         let kind = match servers {
             Servers::A => return Ok(vec![name.into()]),

@@ -74,7 +74,9 @@ impl Checks {
         };
         match kind {
             Kind::AuthDestination => (Verdict::permit_if(ours), compared),
-            Kind::MxBackup => (Verdict::permit_if(ours || (!routed && self.is_backup(domain, asked).await)), compared),
+            Kind::MxBackup => {
+                (Verdict::permit_if(ours || (!routed && self.is_backup(domain, asked).await)), compared)
+            }
             _ if ours => (Verdict::Dunno, compared),
             _ => {
                 let text = format!("<{recipient}>: Relay access denied");
@@ -158,11 +160,18 @@ impl Checks {
         }
         let r = &self.recipients;
         let (table, which, name, code) = match resolved.class {
-            AddressClass::Local => (&r.local, "local recipient", "local_recipient_maps", "unknown_local_recipient_reject_code"),
-            AddressClass::Relay => (&r.relay, "relay recipient", "relay_recipient_maps", "unknown_relay_recipient_reject_code"),
-            AddressClass::VirtualMailbox => {
-                (&r.virtual_mailbox, "virtual mailbox", "virtual_mailbox_maps", "unknown_virtual_mailbox_reject_code")
+            AddressClass::Local => {
+                (&r.local, "local recipient", "local_recipient_maps", "unknown_local_recipient_reject_code")
             }
+            AddressClass::Relay => {
+                (&r.relay, "relay recipient", "relay_recipient_maps", "unknown_relay_recipient_reject_code")
+            }
+            AddressClass::VirtualMailbox => (
+                &r.virtual_mailbox,
+                "virtual mailbox",
+                "virtual_mailbox_maps",
+                "unknown_virtual_mailbox_reject_code",
+            ),
             AddressClass::VirtualAlias | AddressClass::Default => return Verdict::Dunno,
         };
         let Some(table) = table else { return Verdict::Dunno };
@@ -233,7 +242,13 @@ impl Table {
         Some(Table { text, maps, has_users })
     }
 
-    fn knows(&self, p: &Process, recipient: &str, delimiters: &str, own_domain: bool) -> Result<bool, DictError> {
+    fn knows(
+        &self,
+        p: &Process,
+        recipient: &str,
+        delimiters: &str,
+        own_domain: bool,
+    ) -> Result<bool, DictError> {
         if self.has_users && own_domain {
             let local = recipient.rsplit_once('@').map_or(recipient, |(l, _)| l).to_ascii_lowercase();
             let (user, _) = split_extension(&local, delimiters);

@@ -76,7 +76,10 @@ impl Checks {
         let allows = matches!(item.kind, Kind::DnswlClient | Kind::RhswlClient);
         match self.ask(&query, allows, asked).await {
             Err(Trouble::TryAgain) if allows => {
-                let text = format!("<{what}>: {} rejected: Service unavailable; {domain}: lookup error", class.text());
+                let text = format!(
+                    "<{what}>: {} rejected: Service unavailable; {domain}: lookup error",
+                    class.text()
+                );
                 (asked.defer_if_reject(450, "4.7.1", text), format!("{query}: no answer"))
             }
             Err(_) => (Verdict::Dunno, format!("{query} does not exist")),
@@ -142,7 +145,14 @@ impl Checks {
         if answer.addresses.is_empty() { Err(Trouble::NoSuchName) } else { Ok(answer) }
     }
 
-    fn blocked(&self, domain: &str, what: &Rc<str>, class: Class, answer: &Answer, asked: &Asked<'_>) -> Verdict {
+    fn blocked(
+        &self,
+        domain: &str,
+        what: &Rc<str>,
+        class: Class,
+        answer: &Answer,
+        asked: &Asked<'_>,
+    ) -> Verdict {
         let template = match self.dnsbl.replies.find(domain) {
             Ok(found) => found.map_or_else(|| self.dnsbl.default_reply.clone(), |f| f.value),
             Err(e) => {
@@ -150,7 +160,8 @@ impl Checks {
                 self.dnsbl.default_reply.clone()
             }
         };
-        let words = Words { asked, code: self.dnsbl.code, domain, what, class, reason: answer.reason.as_deref() };
+        let words =
+            Words { asked, code: self.dnsbl.code, domain, what, class, reason: answer.reason.as_deref() };
         let text = expand::expand(&template, &words).unwrap_or_default();
         let (code, rest) = text.split_once([' ', '\t']).unwrap_or((&text, ""));
         let number = code.parse().ok().filter(|n| (400..=599).contains(n));

@@ -17,7 +17,8 @@ impl Checks {
         if resolved.failed {
             return (asked.lookup_failed(&sender), "a table could not answer".into());
         }
-        let owners: Option<Rc<str>> = match self.login_maps.find_address(&resolved.recipient, &self.delimiter) {
+        let owners: Option<Rc<str>> = match self.login_maps.find_address(&resolved.recipient, &self.delimiter)
+        {
             Ok(found) => found.map(|f| f.value),
             Err(e) => {
                 s.daemon.msg.log_warn(&e);

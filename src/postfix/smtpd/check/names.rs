@@ -61,9 +61,14 @@ impl Checks {
     async fn helo_name(&self, kind: Kind, helo: &Rc<str>, asked: &Asked<'_>) -> Verdict {
         let name = without_dot(helo);
         match kind {
-            Kind::InvalidHelo if !is_hostname(name) && name.parse::<std::net::IpAddr>().is_err() => {
-                asked.refuse(code(asked, "invalid_hostname_reject_code"), "5.5.2", helo, Class::Helo, "Invalid name")
-            }
+            Kind::InvalidHelo if !is_hostname(name) && name.parse::<std::net::IpAddr>().is_err() => asked
+                .refuse(
+                    code(asked, "invalid_hostname_reject_code"),
+                    "5.5.2",
+                    helo,
+                    Class::Helo,
+                    "Invalid name",
+                ),
             Kind::NonFqdnHelo if !is_hostname(name) || !name.contains('.') => {
                 let code = code(asked, "non_fqdn_reject_code");
                 asked.refuse(code, "5.5.2", helo, Class::Helo, "need fully-qualified hostname")
@@ -92,7 +97,13 @@ impl Checks {
         if is_hostname(name) && name.contains('.') {
             return Verdict::Dunno;
         }
-        asked.refuse(code(asked, "non_fqdn_reject_code"), "5.5.2", address, class, "need fully-qualified address")
+        asked.refuse(
+            code(asked, "non_fqdn_reject_code"),
+            "5.5.2",
+            address,
+            class,
+            "need fully-qualified address",
+        )
     }
 
     async fn unknown_domain(&self, address: &Rc<str>, class: Class, asked: &Asked<'_>) -> Verdict {

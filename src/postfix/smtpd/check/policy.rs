@@ -36,7 +36,12 @@ struct Endpoint {
 const LONGEST_ANSWER: usize = 100_000;
 
 impl Checks {
-    pub(super) async fn policy(&self, item: &Restriction, asked: &Asked<'_>, subject: &Subject) -> (Verdict, String) {
+    pub(super) async fn policy(
+        &self,
+        item: &Restriction,
+        asked: &Asked<'_>,
+        subject: &Subject,
+    ) -> (Verdict, String) {
         let what = "type:endpoint";
         let Some(argument) = item.argument.as_ref().filter(|a| a.contains(':')) else {
             return (self.without_argument(item, asked, what), String::new());
@@ -73,11 +78,17 @@ impl Checks {
                 (endpoint.default_action.clone(), format!("{} does not answer", endpoint.name))
             }
         };
-        let found = Found { value: action, table: endpoint.name.clone(), line: None, key: None, unmatched: None };
+        let found =
+            Found { value: action, table: endpoint.name.clone(), line: None, key: None, unmatched: None };
         (self.action(&found, "policy query", subject, asked).await, compared)
     }
 
-    async fn exchange(&self, endpoint: &Endpoint, request: &str, p: &Process) -> Result<Option<Rc<str>>, String> {
+    async fn exchange(
+        &self,
+        endpoint: &Endpoint,
+        request: &str,
+        p: &Process,
+    ) -> Result<Option<Rc<str>>, String> {
         let open = {
             let mut all = self.policies.0.borrow_mut();
             let at = all.iter().position(|(name, _)| *name == endpoint.name);
@@ -204,7 +215,10 @@ fn request(endpoint: &Endpoint, asked: &Asked<'_>) -> String {
         ("helo_name", asked.helo.to_string()),
         ("sender", text(&asked.sender)),
         ("recipient", text(&asked.recipient)),
-        ("recipient_count", if matches!(s.last, "DATA" | "BDAT" | "END-OF-MESSAGE") { s.rcpt_count } else { 0 }.to_string()),
+        (
+            "recipient_count",
+            if matches!(s.last, "DATA" | "BDAT" | "END-OF-MESSAGE") { s.rcpt_count } else { 0 }.to_string(),
+        ),
         ("queue_id", id.to_owned()),
         ("instance", s.instance()),
         ("size", size.to_string()),
@@ -230,4 +244,3 @@ fn request(endpoint: &Endpoint, asked: &Asked<'_>) -> String {
     out.push('\n');
     out
 }
-

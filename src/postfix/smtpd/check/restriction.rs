@@ -212,7 +212,13 @@ pub struct List {
 impl List {
     /// Reads a list and opens its tables. A bare `type:table` means the access check of `default`;
     /// what is in `classes` is a restriction class.
-    pub fn parse(setting: &str, text: &str, default: Option<Class>, classes: &[Rc<str>], daemon: &Daemon) -> List {
+    pub fn parse(
+        setting: &str,
+        text: &str,
+        default: Option<Class>,
+        classes: &[Rc<str>],
+        daemon: &Daemon,
+    ) -> List {
         let mut items = Vec::new();
         let mut words = typed::words(text).into_iter().peekable();
         while let Some(word) = words.next() {
