@@ -256,22 +256,22 @@ impl<'d> Cleanup<'d> {
             && !sender.is_empty()
             && let Some(copy) = self.copy_to(&self.bcc.by_sender, sender)
         {
-            self.add(submission, &copy, &mut all).await;
+            self.add(submission, &copy, true, &mut all).await;
         }
         for rcpt in &submission.recipients {
-            self.add(submission, rcpt, &mut all).await;
+            self.add(submission, rcpt, false, &mut all).await;
             let address = self.address(submission, Class::EnvelopeRecipient, &rcpt.address).await;
             if !submission.internal
                 && let Some(copy) = self.copy_to(&self.bcc.by_recipient, &address)
             {
-                self.add(submission, &copy, &mut all).await;
+                self.add(submission, &copy, true, &mut all).await;
             }
         }
         for copy in &submission.actions.bcc {
-            self.add(submission, &copy_for(copy.clone()), &mut all).await;
+            self.add(submission, &copy_for(copy.clone()), true, &mut all).await;
         }
         if !submission.internal && !self.bcc.always.is_empty() && !all.is_empty() {
-            self.add(submission, &copy_for(self.bcc.always.clone()), &mut all).await;
+            self.add(submission, &copy_for(self.bcc.always.clone()), true, &mut all).await;
         }
         if let (Some(target), Some(first)) = (&submission.actions.redirect, all.first().cloned()) {
             let address = self.rewriter.rewrite(&self.daemon.p, RewriteContext::Local, target).await;
@@ -295,12 +295,18 @@ impl<'d> Cleanup<'d> {
     }
 
     /// Adds what a recipient becomes.
-    async fn add(&self, submission: &Submission, rcpt: &Recipient, all: &mut Vec<Recipient>) {
+    async fn add(
+        &self,
+        submission: &Submission,
+        rcpt: &Recipient,
+        is_copy: bool,
+        all: &mut Vec<Recipient>,
+    ) {
         let address = self.address(submission, Class::EnvelopeRecipient, &rcpt.address).await;
         let original = if rcpt.original.is_empty() { rcpt.address.clone() } else { rcpt.original.clone() };
         let dsn_orcpt = match &*rcpt.dsn_orcpt {
             // Whoever gets a copy was no recipient of the sender's.
-            "" if rcpt.original.is_empty() => "".into(),
+            "" if is_copy => "".into(),
             "" => format!("rfc822;{}", crate::proto::smtp::xtext_encode(&address)).into(),
             _ => rcpt.dsn_orcpt.clone(),
         };
