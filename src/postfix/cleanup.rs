@@ -295,13 +295,7 @@ impl<'d> Cleanup<'d> {
     }
 
     /// Adds what a recipient becomes.
-    async fn add(
-        &self,
-        submission: &Submission,
-        rcpt: &Recipient,
-        is_copy: bool,
-        all: &mut Vec<Recipient>,
-    ) {
+    async fn add(&self, submission: &Submission, rcpt: &Recipient, is_copy: bool, all: &mut Vec<Recipient>) {
         let address = self.address(submission, Class::EnvelopeRecipient, &rcpt.address).await;
         let original = if rcpt.original.is_empty() { rcpt.address.clone() } else { rcpt.original.clone() };
         let dsn_orcpt = match &*rcpt.dsn_orcpt {

@@ -12,6 +12,7 @@
 //! Commands: [`postfix`](mod@postfix), [`postconf`], [`postqueue`] (also `mailq`), [`postsuper`],
 //! [`postmap`], [`postalias`] (also `newaliases`).
 
+pub mod anvil;
 pub mod bounce;
 pub mod cleanup;
 pub mod config;
@@ -57,7 +58,7 @@ use config::{Config, ConfigError, HostFacts};
 use std::rc::Rc;
 
 /// The programs: name, where it is installed, whether it has the rights of group postdrop, what runs.
-pub const PROGRAMS: [(&str, &[&str], bool, Program); 23] = [
+pub const PROGRAMS: [(&str, &[&str], bool, Program); 24] = [
     ("postfix", &["/usr/sbin/postfix"], false, |p| Box::pin(postfix::main(p))),
     ("postconf", &["/usr/sbin/postconf"], false, |p| Box::pin(postconf::main(p))),
     ("postalias", &["/usr/sbin/postalias"], false, |p| Box::pin(postalias::main(p))),
@@ -83,16 +84,16 @@ pub const PROGRAMS: [(&str, &[&str], bool, Program); 23] = [
     ("discard", &["/usr/lib/postfix/sbin/discard"], false, |p| Box::pin(error::discard(p))),
     ("showq", &["/usr/lib/postfix/sbin/showq"], false, |p| Box::pin(showq::main(p))),
     ("flush", &["/usr/lib/postfix/sbin/flush"], false, |p| Box::pin(flush::main(p))),
+    ("anvil", &["/usr/lib/postfix/sbin/anvil"], false, |p| Box::pin(anvil::main(p))),
     ("spawn", &["/usr/lib/postfix/sbin/spawn"], false, |p| Box::pin(spawn::main(p))),
     ("idle", &IDLE, false, |p| Box::pin(server::idle(p))),
 ];
 
 /// Services of the stock master.cf that nothing in the lab calls: they start, and wait.
-const IDLE: [&str; 7] = [
+const IDLE: [&str; 6] = [
     "/usr/lib/postfix/sbin/tlsmgr",
     "/usr/lib/postfix/sbin/verify",
     "/usr/lib/postfix/sbin/proxymap",
-    "/usr/lib/postfix/sbin/anvil",
     "/usr/lib/postfix/sbin/scache",
     "/usr/lib/postfix/sbin/postlogd",
     "/usr/lib/postfix/sbin/virtual",

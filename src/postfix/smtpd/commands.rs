@@ -3,6 +3,7 @@
 use super::check::Reject;
 use super::counts::Verb;
 use super::session::{Chunks, Next, Session, Transaction};
+use crate::postfix::anvil::Act;
 use crate::postfix::flush;
 use crate::postfix::queue::{Recipient, SPOOL};
 use crate::proto::address;
@@ -180,6 +181,10 @@ impl Session<'_> {
                 _ => self.fault("503 5.5.1 Error: MAIL after BDAT"),
             };
         }
+        let limit = self.settings.client_limits.message_rate;
+        if self.exceeds(Act::Mail, limit, "Message delivery request rate").await {
+            return self.fault(&format!("450 4.7.1 Error: too much mail from {}", self.client.shown_address));
+        }
         let argument = match words.address_argument("FROM:") {
             Argument::Missing => return self.fault("501 5.5.4 Syntax: MAIL FROM:<address>"),
             Argument::Broken => return self.fault("501 5.1.7 Bad sender address syntax"),
@@ -268,6 +273,11 @@ impl Session<'_> {
             None => return self.fault("503 5.5.1 Error: need MAIL command"),
             Some(Transaction { chunks: Chunks::None, .. }) => {}
             Some(_) => return self.fault("503 5.5.1 Error: RCPT after BDAT"),
+        }
+        let limit = self.settings.client_limits.recipient_rate;
+        if self.exceeds(Act::Recipient, limit, "Recipient address rate").await {
+            return self
+                .fault(&format!("450 4.7.1 Error: too many recipients from {}", self.client.shown_address));
         }
         let argument = match words.address_argument("TO:") {
             Argument::Missing => return self.fault("501 5.5.4 Syntax: RCPT TO:<address>"),

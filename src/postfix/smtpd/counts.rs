@@ -107,6 +107,9 @@ impl Counts {
             all += a;
         }
         push(&mut out, "commands", good, all);
+        if all == 0 {
+            out.push_str("/0");
+        }
         out
     }
 }
@@ -131,7 +134,7 @@ mod tests {
         counts.succeeded(Verb::Helo);
         counts.succeeded(Verb::Rcpt);
         assert_eq!(counts.text(), " helo=1 rcpt=1/2 commands=2/3");
-        assert_eq!(Counts::default().text(), " commands=0");
+        assert_eq!(Counts::default().text(), " commands=0/0");
         assert_eq!(Verb::named("rCpT"), Verb::Rcpt);
         assert_eq!(Verb::named("unknown"), Verb::Unknown);
     }

@@ -5,6 +5,7 @@
 //! goes on with it, `OK` and `FAIL` end it.
 
 use super::session::{Gone, Next, Session};
+use crate::postfix::anvil::Act;
 use crate::postfix::queue::SPOOL;
 use crate::proto::smtp::command::Words;
 use crate::world::clock::Duration;
@@ -181,6 +182,13 @@ impl Session<'_> {
         }
         if self.login.is_some() {
             return self.fault("503 5.5.1 Error: already authenticated");
+        }
+        let limit = self.settings.client_limits.auth_rate;
+        if self.exceeds(Act::Auth, limit, "AUTH command rate").await {
+            return self.fault(&format!(
+                "450 4.7.1 Error: too many AUTH commands from {}",
+                self.client.shown_address
+            ));
         }
         let Some(mechanism) = words.get(1).filter(|_| words.len() <= 3) else {
             return self.fault("501 5.5.4 Syntax: AUTH mechanism");

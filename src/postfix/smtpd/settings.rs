@@ -15,6 +15,10 @@ pub struct Settings {
     pub mail_name: Rc<str>,
     /// In octets; 0 for none.
     pub message_size_limit: u64,
+    /// What one client may do: 0 for no limit.
+    pub client_limits: ClientLimits,
+    /// Clients without such limits.
+    pub limit_exceptions: MatchList,
     pub recipient_limit: usize,
     pub recipient_overshoot: usize,
     pub line_length_limit: usize,
@@ -68,6 +72,15 @@ impl Settings {
             banner: daemon.string("smtpd_banner"),
             mail_name: daemon.string("mail_name"),
             message_size_limit: int("message_size_limit")?.max(0) as u64,
+            client_limits: ClientLimits {
+                connections: int("smtpd_client_connection_count_limit")?.max(0) as u32,
+                connection_rate: int("smtpd_client_connection_rate_limit")?.max(0) as u32,
+                message_rate: int("smtpd_client_message_rate_limit")?.max(0) as u32,
+                recipient_rate: int("smtpd_client_recipient_rate_limit")?.max(0) as u32,
+                new_tls_rate: int("smtpd_client_new_tls_session_rate_limit")?.max(0) as u32,
+                auth_rate: int("smtpd_client_auth_rate_limit")?.max(0) as u32,
+            },
+            limit_exceptions: networks("smtpd_client_event_limit_exceptions")?,
             recipient_limit: int("smtpd_recipient_limit")?.max(1) as usize,
             recipient_overshoot: int("smtpd_recipient_overshoot_limit")?.max(1) as usize,
             line_length_limit: int("line_length_limit")?.clamp(512, 1 << 20) as usize,
@@ -103,6 +116,31 @@ impl Settings {
             sasl_authenticated_header: yes("smtpd_sasl_authenticated_header")?,
             tls: super::tls::Settings::read(daemon)?,
         })
+    }
+}
+
+/// `smtpd_client_*_limit`
+#[derive(Clone, Copy, Default)]
+pub struct ClientLimits {
+    pub connections: u32,
+    pub connection_rate: u32,
+    pub message_rate: u32,
+    pub recipient_rate: u32,
+    pub new_tls_rate: u32,
+    pub auth_rate: u32,
+}
+
+impl ClientLimits {
+    /// Is nothing limited?
+    pub fn none(&self) -> bool {
+        [
+            self.connections,
+            self.connection_rate,
+            self.message_rate,
+            self.recipient_rate,
+            self.new_tls_rate,
+            self.auth_rate,
+        ] == [0; 6]
     }
 }
 

@@ -6,6 +6,7 @@
 //! no effect: both ends always agree on the same ones.
 
 use super::session::{Next, Session};
+use crate::postfix::anvil::Act;
 use crate::postfix::server::Daemon;
 use crate::proto::smtp::command::Words;
 pub use crate::world::tls::Tls;
@@ -98,6 +99,11 @@ impl Session<'_> {
         }
         if self.settings.tls.broken {
             return self.fault("454 4.7.0 TLS not available due to local problem");
+        }
+        let limit = self.settings.client_limits.new_tls_rate;
+        if self.exceeds(Act::NewTls, limit, "New TLS session rate").await {
+            let address = self.client.shown_address.clone();
+            return self.fault(&format!("454 4.7.0 Error: too many new TLS sessions from {address}"));
         }
         self.reply("220 2.0.0 Ready to start TLS");
         // What was said before TLS is nobody's word (RFC 3207, section 4.2).
