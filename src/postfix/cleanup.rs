@@ -3,28 +3,31 @@
 //! Every message comes this way, from [`smtpd`](super::smtpd), [`pickup`](super::pickup),
 //! [`local`](super::local) (forwarded) or [`bounce`](super::bounce). cleanup makes the queue file
 //! and tells its id, then waits for the message ([`Submission`]); it adds what headers are
-//! missing, completes the addresses of a local message's headers, removes duplicate recipients,
-//! expands `virtual_alias_maps`, writes the file in one go and wakes qmgr.
+//! missing, completes the addresses of a local message's headers, maps addresses in envelope and
+//! headers ([`mapping`]), removes duplicate recipients, expands `virtual_alias_maps`, writes the file in one go and wakes qmgr.
 //!
 //! Standards: RFC 5322 (section 3.6, the fields that a message must have), RFC 3461.
 //!
 //! # Simplifications
-//! No content inspection (`header_checks` and its kin), no address mapping besides
-//! `virtual_alias_maps`, no Milters: these settings are said to have no effect.
+//! No content inspection (`header_checks` and its kin), no blind copies (`always_bcc` and its kin),
+//! no Milters: these settings are said to have no effect.
 
 mod headers;
+mod mapping;
 mod recipients;
 
+use super::address_map::MapTrouble;
 use super::ipc::{CleanupStatus, ClientInfo, RewriteContext, Submission, TraceFlags};
 use super::master::{self, Trigger};
+use super::own_domains::OwnDomains;
 use super::queue::{self, Queue, Recipient, SPOOL};
 use super::record::{self, Type};
 use super::rewrite::Rewriter;
 use super::server::Daemon;
-use crate::trace::{Decision, Outcome};
 use crate::world::errno::Sys;
 use crate::world::process::Process;
 use crate::world::stream::Stream;
+use mapping::{Class, Mapping};
 use recipients::Expansion;
 use std::rc::Rc;
 
@@ -51,6 +54,7 @@ struct Cleanup<'d> {
     daemon: &'d Daemon,
     rewriter: Rewriter,
     expansion: Expansion,
+    mapping: Mapping,
     settings: Settings,
 }
 
@@ -89,8 +93,9 @@ impl<'d> Cleanup<'d> {
             hopcount_limit: daemon.int("hopcount_limit").max(0) as usize,
             delay_warning: daemon.seconds("delay_warning_time"),
         };
-        let expansion = Expansion::new(daemon)?;
-        Ok(Cleanup { daemon, rewriter: Rewriter::default(), expansion, settings })
+        let own = Rc::new(OwnDomains::new(daemon)?);
+        let (expansion, mapping) = (Expansion::new(daemon, own.clone()), Mapping::new(daemon, own));
+        Ok(Cleanup { daemon, rewriter: Rewriter::default(), expansion, mapping, settings })
     }
 
     /// One message, from one client.
@@ -128,12 +133,19 @@ impl<'d> Cleanup<'d> {
 
     async fn accept(&self, id: &Rc<str>, submission: Submission) -> CleanupStatus {
         let p = &self.daemon.p;
-        let message = match self.complete(id, &submission).await {
+        let sender = self.rewriter.rewrite(p, submission.context, &submission.sender).await;
+        let sender = match self.map(id, &submission, sender, Class::EnvelopeSender).await {
+            Ok(sender) => sender,
+            Err(status) => return status,
+        };
+        let recipients = match self.recipients(id, &submission).await {
+            Ok(recipients) => recipients,
+            Err(status) => return status,
+        };
+        let message = match self.complete(id, &submission, &sender).await {
             Ok(message) => message,
             Err(status) => return status,
         };
-        let sender = self.rewriter.rewrite(p, submission.context, &submission.sender).await;
-        let recipients = self.recipients(&submission).await;
         if recipients.is_empty() {
             return rejected(550, "5.1.1", "no recipients specified");
         }
@@ -165,7 +177,7 @@ impl<'d> Cleanup<'d> {
     }
 
     /// The recipients to deliver to: completed, expanded, without duplicates.
-    async fn recipients(&self, submission: &Submission) -> Vec<Recipient> {
+    async fn recipients(&self, id: &str, submission: &Submission) -> Result<Vec<Recipient>, CleanupStatus> {
         let p = &self.daemon.p;
         let mut all: Vec<Recipient> = Vec::with_capacity(submission.recipients.len());
         for rcpt in &submission.recipients {
@@ -176,7 +188,15 @@ impl<'d> Cleanup<'d> {
                 "" => format!("rfc822;{}", crate::proto::smtp::xtext_encode(&address)).into(),
                 _ => rcpt.dsn_orcpt.clone(),
             };
-            for address in self.expansion.expand(self.daemon, &self.rewriter, address).await {
+            let address = self.map(id, submission, address, Class::EnvelopeRecipient).await?;
+            let into = match submission.internal {
+                true => vec![address],
+                false => match self.expansion.expand(self.daemon, &self.rewriter, address).await {
+                    Ok(into) => into,
+                    Err(trouble) => return Err(self.unmapped(id, &trouble, "4.6.0", "Alias expansion error")),
+                },
+            };
+            for address in into {
                 let (original, dsn_orcpt) = (original.clone(), dsn_orcpt.clone());
                 let next = Recipient { address, original, dsn_orcpt, ..rcpt.clone() };
                 if !all.iter().any(|r| self.same(r, &next)) {
@@ -184,7 +204,27 @@ impl<'d> Cleanup<'d> {
                 }
             }
         }
-        all
+        Ok(all)
+    }
+
+    /// What an address of this class is replaced by.
+    async fn map(
+        &self,
+        id: &str,
+        submission: &Submission,
+        address: Rc<str>,
+        class: Class,
+    ) -> Result<Rc<str>, CleanupStatus> {
+        if submission.internal {
+            return Ok(address);
+        }
+        let mapped = self.mapping.apply(self.daemon, &self.rewriter, address, class).await;
+        mapped.map_err(|trouble| self.unmapped(id, &trouble, "4.3.0", "queue file write error"))
+    }
+
+    fn unmapped(&self, id: &str, trouble: &MapTrouble, dsn: &str, text: &str) -> CleanupStatus {
+        self.daemon.msg.log_warn(format!("{id}: {} -- message not accepted, try again later", trouble.0));
+        rejected(451, dsn, text)
     }
 
     /// Would the second one be a duplicate?
@@ -274,7 +314,7 @@ impl<'d> Cleanup<'d> {
     }
 
     /// Adds what the message must have and completes the addresses in its headers.
-    async fn complete(&self, id: &Rc<str>, s: &Submission) -> Result<Message, CleanupStatus> {
+    async fn complete(&self, id: &Rc<str>, s: &Submission, sender: &Rc<str>) -> Result<Message, CleanupStatus> {
         let mut pass = headers::Pass::new(id, s, &self.settings.drop);
         let body = pass.read(&s.content);
         if pass.received > self.settings.hopcount_limit {
@@ -282,11 +322,13 @@ impl<'d> Cleanup<'d> {
         }
         let completes = s.context == RewriteContext::Local || self.settings.always_add_missing;
         if s.context == RewriteContext::Local {
-            pass.rewrite_addresses(&self.daemon.p, &self.rewriter).await;
+            let mapping = (!s.internal).then_some(&self.mapping);
+            pass.rewrite_addresses(self.daemon, &self.rewriter, mapping)
+                .await
+                .map_err(|trouble| self.unmapped(id, &trouble, "4.3.0", "queue file write error"))?;
         }
         if completes {
-            let from = self.rewriter.rewrite(&self.daemon.p, s.context, &s.sender).await;
-            pass.add_missing(&self.settings, &from, self.daemon.p.now());
+            pass.add_missing(&self.settings, sender, self.daemon.p.now());
         }
         self.daemon.msg.log(&format!("{id}: {}message-id={}", pass.resent_prefix(), pass.message_id()));
         Ok(Message { headers: pass.finish(), body })
@@ -353,15 +395,4 @@ fn client_attributes(client: &ClientInfo, file: &mut Vec<u8>) {
 
 fn rejected(code: u16, dsn: &str, text: &str) -> CleanupStatus {
     CleanupStatus::Rejected { code, dsn: dsn.into(), text: text.into() }
-}
-
-/// Records that an address became others.
-fn expanded(daemon: &Daemon, table: &str, address: &str, into: &[Rc<str>]) {
-    daemon.p.decide(|| Decision {
-        rule: "virtual alias".into(),
-        setting: "virtual_alias_maps".into(),
-        place: daemon.config.place("virtual_alias_maps"),
-        compared: format!("{address} in {table}"),
-        outcome: Outcome::Becomes(into.join(", ").into()),
-    });
 }

@@ -134,17 +134,27 @@ impl<'d> Delivery<'d> {
 
     /// A recipient was delivered to: logged, reported if wanted, and struck from the queue file.
     pub async fn sent(&self, rcpt: &Recipient, relay: &str, progress: Progress, dsn: &Dsn) {
+        self.sent_as("delivered", rcpt, relay, progress, dsn).await;
+    }
+
+    /// The same, where the report to the sender is to say `relayed` or `expanded`.
+    pub async fn sent_as(
+        &self,
+        action: &str,
+        rcpt: &Recipient,
+        relay: &str,
+        progress: Progress,
+        dsn: &Dsn,
+    ) {
         if self.request.trace == TraceFlags::VerifyOnly {
             return self.verified(rcpt, relay, progress, dsn, "deliverable").await;
         }
         let wants = rcpt.dsn_notify & notify::SUCCESS != 0;
         if wants || self.request.trace == TraceFlags::Record {
-            let action = match (&*self.daemon.service.entry.command, &*dsn.status) {
-                ("local", s) if s.starts_with("2") && dsn.reason.starts_with("forwarded") => "expanded",
-                ("smtp" | "lmtp", _) if dsn.reason.is_empty() => "relayed",
-                _ => "delivered",
-            };
-            self.append("trace", rcpt, relay, dsn, action).await;
+            // The agent has delivered: who wanted to hear of it must not get the message twice.
+            if !self.traced(rcpt, relay, dsn, action).await {
+                self.daemon.msg.log_warn(format!("{}: trace service failure", self.request.id));
+            }
         }
         self.log(rcpt, relay, progress, dsn, "sent", &dsn.reason);
         if !self.strikes_itself.get() {
@@ -163,8 +173,10 @@ impl<'d> Delivery<'d> {
             return self.deferred(rcpt, relay, progress, &soft).await;
         }
         let silent = rcpt.dsn_notify != 0 && rcpt.dsn_notify & notify::FAILURE == 0;
-        if !silent {
-            self.append("bounce", rcpt, relay, dsn, "failed").await;
+        let noted = silent || self.append("bounce", rcpt, relay, dsn, "failed").await;
+        if !noted || self.request.trace == TraceFlags::Record && !self.traced(rcpt, relay, dsn, "failed").await {
+            let dsn = Dsn { reason: "bounce or trace service failure".into(), status: "4.3.0".into(), ..dsn.clone() };
+            return self.deferred(rcpt, relay, progress, &dsn).await;
         }
         self.log(rcpt, relay, progress, dsn, "bounced", &dsn.reason);
         if !self.strikes_itself.get() {
@@ -178,8 +190,14 @@ impl<'d> Delivery<'d> {
             return self.verified(rcpt, relay, progress, dsn, "undeliverable").await;
         }
         self.append("defer", rcpt, relay, dsn, "delayed").await;
+        if self.request.trace == TraceFlags::Record {
+            self.traced(rcpt, relay, dsn, "delayed").await;
+        }
         self.deferred.set(true);
         self.log(rcpt, relay, progress, dsn, "deferred", &dsn.reason);
+        if let Some(domain) = address::domain(&rcpt.address) {
+            super::flush::add(self.daemon, domain, &self.request.id).await;
+        }
     }
 
     /// A recipient whose delivery failed, for good or for now, as the status says.
@@ -194,15 +212,31 @@ impl<'d> Delivery<'d> {
     }
 
     async fn verified(&self, rcpt: &Recipient, relay: &str, progress: Progress, dsn: &Dsn, status: &str) {
-        self.append("trace", rcpt, relay, dsn, status).await;
+        self.traced(rcpt, relay, dsn, status).await;
         self.log(rcpt, relay, progress, dsn, status, &dsn.reason);
         if !self.strikes_itself.get() {
             self.strike(rcpt);
         }
     }
 
+    /// Notes the recipient's fate for the report that its sender asked for.
+    pub async fn traced(&self, rcpt: &Recipient, relay: &str, dsn: &Dsn, action: &str) -> bool {
+        let mut dsn = dsn.clone();
+        if relay != "none" {
+            dsn.reason = format!("delivery via {relay}: {}", dsn.reason).into();
+        }
+        self.append("trace", rcpt, relay, &dsn, action).await
+    }
+
     /// Notes the recipient's fate in the log file of a bounce service.
-    async fn append(&self, service: &'static str, rcpt: &Recipient, relay: &str, dsn: &Dsn, action: &str) {
+    async fn append(
+        &self,
+        service: &'static str,
+        rcpt: &Recipient,
+        relay: &str,
+        dsn: &Dsn,
+        action: &str,
+    ) -> bool {
         let append = Append {
             id: self.request.id.clone(),
             recipient: rcpt.clone(),
@@ -210,7 +244,7 @@ impl<'d> Delivery<'d> {
             dsn: dsn.clone(),
             action: action.into(),
         };
-        super::bounce::append(self.daemon, service, append).await;
+        super::bounce::append(self.daemon, service, append).await
     }
 
     /// The line that administrators look for.

@@ -5,13 +5,14 @@
 //! `active/` and hands it to [`smtp`], [`local`], [`error`] or `discard`; what cannot be
 //! delivered goes by way of [`bounce`] back to its sender.
 //!
-//! What they share: [`config`] and [`dict`] (settings and tables), [`master`] and [`server`]
+//! What they share: [`address_map`] and [`own_domains`] (addresses that stand for others), [`config`] and [`dict`] (settings and tables), [`master`] and [`server`]
 //! (processes), [`ipc`] (what they say to each other), [`queue`] and [`record`] (queue files),
 //! [`rewrite`] (asking trivial-rewrite), [`deliver`] (what agents do alike), [`msg`] (the log).
 //!
 //! Commands: [`postfix`](mod@postfix), [`postconf`], [`postqueue`] (also `mailq`), [`postsuper`],
 //! [`postmap`], [`postalias`] (also `newaliases`).
 
+pub mod address_map;
 pub mod bounce;
 pub mod cleanup;
 pub mod config;
@@ -22,8 +23,12 @@ pub mod flush;
 pub mod ipc;
 pub mod local;
 pub mod master;
+pub mod mail_copy;
+pub mod maildir;
+pub mod mbox;
 pub mod mkmap;
 pub mod msg;
+pub mod own_domains;
 pub mod pickup;
 pub mod postalias;
 pub mod postconf;
@@ -42,6 +47,7 @@ pub mod server;
 pub mod showq;
 pub mod smtp;
 pub mod smtpd;
+pub mod sysexits;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod trivial_rewrite;

@@ -145,7 +145,7 @@ fn spaced(json: &str) -> String {
 }
 
 async fn flush(p: &Process, msg: &Msg) -> i32 {
-    match master::trigger(p, &format!("{SPOOL}/public/qmgr"), Trigger("F")).await {
+    match master::trigger(p, &format!("{SPOOL}/public/qmgr"), Trigger("FAI")).await {
         Ok(()) => 0,
         Err(_) => {
             msg.fatal("Cannot flush mail queue - mail system is down").await;

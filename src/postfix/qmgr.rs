@@ -1,8 +1,8 @@
 //! qmgr(8): moves messages through the queues and hands them to delivery agents.
 //!
 //! Reads `incoming/` and `deferred/`, keeps what it works on in `active/`. Listens on
-//! `public/qmgr` for wake-up calls: `I` a message has come, `F` flush the queue, `D` look
-//! at deferred mail, `A` all of it whatever its time, `W` look around.
+//! `public/qmgr` for wake-up calls: `I` a message has come, `F` forgive destinations that were
+//! down, `D` look at deferred mail, `A` all of it whatever its time, `W` look around.
 //!
 //! A message that has to wait goes to `deferred/`; the time of its next try is its file's time of
 //! modification. The pause is the message's age, at least `minimal_backoff_time` and at most
@@ -114,11 +114,7 @@ impl Qmgr {
     fn called(self: &Rc<Self>, calls: &str) {
         for call in calls.chars() {
             match call {
-                'F' => {
-                    self.sites.forgive();
-                    self.scan_deferred(true);
-                    self.scan_incoming();
-                }
+                'F' => self.sites.forgive(),
                 'A' => self.scan_deferred(true),
                 'D' => self.scan_deferred(false),
                 'W' => {

@@ -3,13 +3,14 @@
 //! `max_idle` without one, or when master retires it.
 
 use super::config::Config;
+use super::dict::MatchList;
 use super::msg::Msg;
 use super::{config_of, master};
 use crate::world::clock::Duration;
 use crate::world::process::Process;
 use crate::world::stream::Stream;
 use crate::world::timer::{Either, race};
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 /// What a daemon has from the start.
@@ -24,6 +25,7 @@ pub struct Daemon {
     pub service: Rc<master::Service>,
     uses: Cell<u64>,
     limits: Limits,
+    fast_flush: OnceCell<Option<MatchList>>,
 }
 
 #[derive(Clone, Copy)]
@@ -53,7 +55,7 @@ impl Daemon {
             max_use: config.int("max_use").unwrap_or(100).max(1) as u64,
             max_idle: config.seconds("max_idle").unwrap_or(Duration::from_secs(100)),
         };
-        Ok(Daemon { p, config: Rc::new(config), msg, service, uses: Cell::new(0), limits })
+        Ok(Daemon { p, config: Rc::new(config), msg, service, uses: Cell::new(0), limits, fast_flush: OnceCell::new() })
     }
 
     /// The next connection; `None` when it is time to end.
@@ -84,6 +86,12 @@ impl Daemon {
                 None
             }
         }
+    }
+
+    /// `fast_flush_domains`; nothing if they cannot be read.
+    pub fn fast_flush(&self) -> Option<&MatchList> {
+        let read = || MatchList::domains("fast_flush_domains", &self.config, &self.p).ok();
+        self.fast_flush.get_or_init(read).as_ref()
     }
 
     /// A setting as a text, with everything it refers to filled in.

@@ -10,13 +10,13 @@
 
 use super::dict::{Maps, MatchList};
 use super::ipc::{AddressClass, ResolveRequest, Resolved, RewriteContext, RewriteRequest};
+use super::own_domains::OwnDomains;
 use super::server::Daemon;
 use crate::proto::address;
 use crate::trace::{Decision, Outcome};
 use crate::world::process::Process;
 use crate::world::stream::Stream;
 use crate::world::timer::{Either, race};
-use std::net::IpAddr;
 use std::rc::Rc;
 
 /// The daemon.
@@ -76,13 +76,11 @@ struct TrivialRewrite {
     swap_bangpath: bool,
     percent_hack: bool,
     remote_domain: Rc<str>,
-    resolve_numeric: bool,
     empty_recipient: Rc<str>,
-    mydestination: MatchList,
+    own: OwnDomains,
     relay_domains: MatchList,
     virtual_alias_domains: MatchList,
     virtual_mailbox_domains: MatchList,
-    own_addresses: Vec<IpAddr>,
     transport_maps: Maps,
     delimiter: Rc<str>,
     local_transport: Rc<str>,
@@ -96,7 +94,6 @@ impl TrivialRewrite {
     fn new(daemon: &Daemon) -> Result<TrivialRewrite, String> {
         let p = &daemon.p;
         let domains = |name: &str| MatchList::domains(name, &daemon.config, p);
-        let own = || p.host().addresses().iter().copied();
         Ok(TrivialRewrite {
             myorigin: daemon.string("myorigin"),
             mydomain: daemon.string("mydomain"),
@@ -106,13 +103,11 @@ impl TrivialRewrite {
             swap_bangpath: daemon.yes("swap_bangpath"),
             percent_hack: daemon.yes("allow_percent_hack"),
             remote_domain: daemon.string("remote_header_rewrite_domain"),
-            resolve_numeric: daemon.yes("resolve_numeric_domain"),
             empty_recipient: daemon.string("empty_address_recipient"),
-            mydestination: domains("mydestination")?,
+            own: OwnDomains::new(daemon)?,
             relay_domains: domains("relay_domains")?,
             virtual_alias_domains: domains("virtual_alias_domains")?,
             virtual_mailbox_domains: domains("virtual_mailbox_domains")?,
-            own_addresses: own().chain([IpAddr::from([127, 0, 0, 1])]).collect(),
             transport_maps: Maps::open(&daemon.string("transport_maps"), p)?,
             delimiter: daemon.string("recipient_delimiter"),
             local_transport: daemon.string("local_transport"),
@@ -157,7 +152,6 @@ impl TrivialRewrite {
         }
         match address.rsplit_once('@') {
             None if self.append_at_myorigin => address = format!("{address}@{origin}"),
-            Some((user, "")) if !user.is_empty() => address.truncate(address.len() - 1),
             Some((_, domain))
                 if self.append_dot_mydomain && !domain.contains(['.', '[', ':']) && !domain.is_empty() =>
             {
@@ -179,7 +173,7 @@ impl TrivialRewrite {
         // Own domains are taken off as long as a route inside the local part leads on.
         let domain = loop {
             let Some((local, domain)) = current.rsplit_once('@') else { break None };
-            if !self.is_local(domain) {
+            if !self.own.contain(domain) {
                 break Some(domain.to_owned());
             }
             match self.route_in(local) {
@@ -230,21 +224,8 @@ impl TrivialRewrite {
         (!user.is_empty()).then(|| format!("{user}@{domain}"))
     }
 
-    fn is_local(&self, domain: &str) -> bool {
-        if let Some(literal) = domain.strip_prefix('[').and_then(|d| d.strip_suffix(']')) {
-            let literal = literal.strip_prefix("IPv6:").unwrap_or(literal);
-            return literal.parse().is_ok_and(|ip| self.own_addresses.contains(&ip));
-        }
-        if self.resolve_numeric
-            && let Ok(ip) = domain.parse()
-        {
-            return self.own_addresses.contains(&ip);
-        }
-        self.mydestination.matches(domain)
-    }
-
     fn class(&self, domain: &str) -> AddressClass {
-        if self.is_local(domain) {
+        if self.own.contain(domain) {
             AddressClass::Local
         } else if self.virtual_alias_domains.matches(domain) {
             AddressClass::VirtualAlias

@@ -1,36 +1,17 @@
 //! The headers of a message on its way through cleanup: what is dropped, completed and added.
 
 use super::Settings;
+use super::mapping::{Class, Mapping};
+use crate::postfix::address_map::MapTrouble;
 use crate::postfix::ipc::Submission;
 use crate::postfix::rewrite::Rewriter;
+use crate::postfix::server::Daemon;
 use crate::proto::address::{self, HeaderAddresses};
-use crate::proto::message;
+use crate::proto::message::{self, Role};
 use crate::world::clock::Time;
-use crate::world::process::Process;
 use bytes::Bytes;
 use std::rc::Rc;
 
-/// Headers with addresses that cleanup completes; the second says that they name recipients.
-const ADDRESS_HEADERS: [&str; 18] = [
-    "apparently-to",
-    "cc",
-    "disposition-notification-to",
-    "errors-to",
-    "from",
-    "mail-followup-to",
-    "reply-to",
-    "resent-bcc",
-    "resent-cc",
-    "resent-from",
-    "resent-reply-to",
-    "resent-sender",
-    "resent-to",
-    "return-path",
-    "return-receipt-to",
-    "sender",
-    "to",
-    "bcc",
-];
 
 /// One message's headers.
 pub struct Pass<'s> {
@@ -114,19 +95,29 @@ impl<'s> Pass<'s> {
     }
 
     /// Completes the addresses of a local message's headers.
-    pub async fn rewrite_addresses(&mut self, p: &Process, rewriter: &Rewriter) {
+    ///
+    /// # Errors
+    /// A table of addresses that cannot answer.
+    pub async fn rewrite_addresses(
+        &mut self,
+        daemon: &Daemon,
+        rewriter: &Rewriter,
+        mapping: Option<&Mapping>,
+    ) -> Result<(), MapTrouble> {
         for header in &mut self.headers {
             let Some(colon) = memchr::memchr(b':', header) else { continue };
-            let name = header[..colon].to_ascii_lowercase();
-            if !ADDRESS_HEADERS.iter().any(|h| h.as_bytes() == &*name) {
-                continue;
-            }
+            let Some(role) = message::address_role(&header[..colon]) else { continue };
+            let class = if role == Role::Sender { Class::HeaderSender } else { Class::HeaderRecipient };
             let text = String::from_utf8_lossy(&header[colon + 1..]).into_owned();
             let mut addresses = HeaderAddresses::parse(&text);
             let mut changed = false;
             for address in addresses.iter_mut() {
                 let old: Rc<str> = address.as_str().into();
-                let new = rewriter.rewrite(p, self.submission.context, &old).await;
+                let new = rewriter.rewrite(&daemon.p, self.submission.context, &old).await;
+                let new = match mapping {
+                    Some(mapping) => mapping.apply(daemon, rewriter, new, class).await?,
+                    None => new,
+                };
                 if new != old {
                     *address = new.to_string();
                     changed = true;
@@ -137,6 +128,7 @@ impl<'s> Pass<'s> {
                 *header = addresses.fold(&name).into_bytes();
             }
         }
+        Ok(())
     }
 
     /// Adds what a message must have; `from` is the completed envelope sender.

@@ -4,10 +4,10 @@
 use super::expand::{self, Names};
 use super::file::is_allowed;
 use super::seen::Key;
-use super::sysexits;
 use super::{State, Status, Work};
 use crate::postfix::deliver::Dsn;
 use crate::postfix::queue::SPOOL;
+use crate::postfix::sysexits;
 use crate::world::errno::Errno;
 use crate::world::exec::{Child, Signal, Start};
 use crate::world::fs::Access;

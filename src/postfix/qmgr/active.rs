@@ -284,8 +284,12 @@ impl Qmgr {
         if !p.exists(&Queue::Active.path(id)) {
             return; // deleted meanwhile, by postsuper
         }
-        if p.exists(&queue::path("bounce", id)) {
-            bounce::flush(&self.daemon, "bounce", message.report(ReportKind::Failure)).await;
+        let failed = |what: &str| self.daemon.msg.log(&format!("{id}: status=deferred ({what} failed)"));
+        if p.exists(&queue::path("bounce", id))
+            && !bounce::flush(&self.daemon, "bounce", message.report(ReportKind::Failure)).await
+        {
+            failed("bounce");
+            message.deferred.set(true);
         }
         if p.exists(&queue::path("trace", id)) {
             let kind = if message.trace_flags() == TraceFlags::None {
@@ -293,7 +297,10 @@ impl Qmgr {
             } else {
                 ReportKind::Trace
             };
-            bounce::flush(&self.daemon, "trace", message.report(kind)).await;
+            if !bounce::flush(&self.daemon, "trace", message.report(kind)).await {
+                failed("trace");
+                message.deferred.set(true);
+            }
         }
         if !message.deferred.get() {
             return self.remove(id);
@@ -302,14 +309,20 @@ impl Qmgr {
         if age > self.lifetime(message) {
             let sender = &message.file.sender;
             self.daemon.msg.log(&format!("{id}: from=<{sender}>, status=expired, returned to sender"));
-            bounce::flush(&self.daemon, "defer", message.report(ReportKind::Failure)).await;
-            return self.remove(id);
+            if bounce::flush(&self.daemon, "defer", message.report(ReportKind::Failure)).await {
+                return self.remove(id);
+            }
+            failed("bounce");
+            return self.defer(message);
         }
         if let Some((offset, at)) = message.file.warn
             && p.now() >= at
         {
-            bounce::flush(&self.daemon, "defer", message.report(ReportKind::Delay)).await;
-            self.no_second_warning(id, offset);
+            if bounce::flush(&self.daemon, "defer", message.report(ReportKind::Delay)).await {
+                self.no_second_warning(id, offset);
+            } else {
+                failed("delay notification");
+            }
         }
         self.defer(message);
     }

@@ -250,8 +250,12 @@ impl<'a> Session<'a> {
         }
         let status = reply.dsn().map_or_else(|| "2.0.0".to_owned(), |d| d.to_string());
         let dsn = Dsn::new(&status, reply.joined());
-        for rcpt in accepted.drain(..) {
-            self.delivery.sent(&rcpt, &self.relay(), self.progress(), &dsn).await;
+        for mut rcpt in accepted.drain(..) {
+            // A server that knows DSN tells of success itself.
+            if self.features.dsn {
+                rcpt.dsn_notify &= !notify::SUCCESS;
+            }
+            self.delivery.sent_as("relayed", &rcpt, &self.relay(), self.progress(), &dsn).await;
         }
         Ok(())
     }
