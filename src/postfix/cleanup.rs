@@ -308,7 +308,7 @@ impl<'d> Cleanup<'d> {
         }
         match s.trace {
             TraceFlags::None => {}
-            TraceFlags::Record => attr(file, "trace_flags", "512"),
+            TraceFlags::Record => attr(file, "trace_flags", "1024"),
             TraceFlags::VerifyOnly => attr(file, "trace_flags", "256"),
         }
     }

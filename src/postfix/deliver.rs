@@ -9,6 +9,7 @@ use super::server::Daemon;
 use crate::proto::address;
 use crate::world::clock::{Duration, Time};
 use crate::world::fs::OpenFlags;
+use crate::world::process::Process;
 use crate::world::stream::Stream;
 use std::fmt::Write;
 use std::rc::Rc;
@@ -258,38 +259,15 @@ impl<'d> Delivery<'d> {
         text: &str,
     ) {
         let r = &self.request;
-        let now = self.daemon.p.now();
         let connected = progress.connected.unwrap_or(self.started);
-        let mut line = String::with_capacity(200);
-        let _ = write!(line, "{}: to=<{}>", r.id, address::quote(&rcpt.address));
-        if !rcpt.original.is_empty() && !rcpt.original.eq_ignore_ascii_case(&rcpt.address) {
-            let _ = write!(line, ", orig_to=<{}>", address::quote(&rcpt.original));
-        }
-        let _ = write!(line, ", relay={relay}, delay={}, delays=", delay(now - r.arrival));
-        let steps = [
-            r.active.min(r.handed) - r.arrival,
-            self.started - r.active,
-            connected - self.started,
-            now - connected,
-        ];
-        for (i, step) in steps.into_iter().enumerate() {
-            let _ = write!(line, "{}{}", if i > 0 { "/" } else { "" }, delay(step));
-        }
-        let _ = write!(line, ", dsn={}, status={status} ({text})", dsn.status);
-        self.daemon.msg.log(&line);
+        let times = [r.arrival, r.active.min(r.handed), self.started, connected, self.daemon.p.now()];
+        let dsn = Dsn::new(&dsn.status, text);
+        self.daemon.msg.log(&line(&r.id, rcpt, relay, times, &dsn, status));
     }
 
     /// Marks a recipient as done in the queue file: one that stands in none is passed over.
     pub fn strike(&self, rcpt: &Recipient) {
-        if rcpt.offset == 0 {
-            return;
-        }
-        let path = Queue::Active.path(&self.request.id);
-        let how = OpenFlags::WRITE;
-        if let Ok(file) = self.daemon.p.open(&path, how, 0) {
-            let _ = file.seek(rcpt.offset);
-            let _ = file.write_file(&[super::record::Type::Done as u8]);
-        }
+        strike(&self.daemon.p, &self.request.id, rcpt);
     }
 
     /// Asks for a report to the sender at once (`sendmail -v`, `NOTIFY=SUCCESS`).
@@ -302,6 +280,33 @@ impl<'d> Delivery<'d> {
             dsn_ret_full: self.request.dsn_ret_full,
         }
     }
+}
+
+/// Marks a recipient as done in the file of an active message: one that stands in none is passed over.
+pub fn strike(p: &Process, id: &str, rcpt: &Recipient) {
+    if rcpt.offset == 0 {
+        return;
+    }
+    if let Ok(file) = p.open(&Queue::Active.path(id), OpenFlags::WRITE, 0) {
+        let _ = file.seek(rcpt.offset);
+        let _ = file.write_file(&[super::record::Type::Done as u8]);
+    }
+}
+
+/// The line on a recipient. `times`: when the message arrived, became active, was given to the agent,
+/// when the connection stood, and now.
+pub fn line(id: &str, rcpt: &Recipient, relay: &str, times: [Time; 5], dsn: &Dsn, status: &str) -> String {
+    let mut line = String::with_capacity(200);
+    let _ = write!(line, "{id}: to=<{}>", address::quote(&rcpt.address));
+    if !rcpt.original.is_empty() && !rcpt.original.eq_ignore_ascii_case(&rcpt.address) {
+        let _ = write!(line, ", orig_to=<{}>", address::quote(&rcpt.original));
+    }
+    let _ = write!(line, ", relay={relay}, delay={}, delays=", delay(times[4] - times[0]));
+    for (i, step) in times.windows(2).enumerate() {
+        let _ = write!(line, "{}{}", if i > 0 { "/" } else { "" }, delay(step[1] - step[0]));
+    }
+    let _ = write!(line, ", dsn={}, status={status} ({})", dsn.status, dsn.reason);
+    line
 }
 
 /// A delay as the log prints it: two significant digits at most two places after the point.

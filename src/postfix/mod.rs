@@ -2,7 +2,7 @@
 //!
 //! A letter's way: [`sendmail`], [`postdrop`] → `maildrop/` → [`pickup`] → [`cleanup`] ←
 //! [`smtpd`]; cleanup asks [`trivial_rewrite`] and writes `incoming/`; [`qmgr`] moves it to
-//! `active/` and hands it to [`smtp`], [`local`], [`error`] or `discard`; what cannot be
+//! `active/` and hands it to [`smtp`] (also lmtp), [`local`], [`virtual`](mod@virtual), [`pipe`], [`error`] or `discard`; what cannot be
 //! delivered goes by way of [`bounce`] back to its sender.
 //!
 //! What they share: [`address_map`] and [`own_domains`] (addresses that stand for others), [`config`] and [`dict`] (settings and tables), [`master`] and [`server`]
@@ -17,6 +17,7 @@ pub mod bounce;
 pub mod cleanup;
 pub mod config;
 pub mod deliver;
+pub mod deliver_pass;
 pub mod dict;
 pub mod error;
 pub mod flush;
@@ -30,6 +31,8 @@ pub mod mkmap;
 pub mod msg;
 pub mod own_domains;
 pub mod pickup;
+pub mod pipe;
+pub mod pipe_command;
 pub mod postalias;
 pub mod postconf;
 pub mod postdrop;
@@ -51,6 +54,7 @@ pub mod sysexits;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod trivial_rewrite;
+pub mod r#virtual;
 
 use crate::world::base;
 use crate::world::clock::Time;
@@ -62,7 +66,7 @@ use config::{Config, ConfigError, HostFacts};
 use std::rc::Rc;
 
 /// The programs: name, where it is installed, whether it has the rights of group postdrop, what runs.
-pub const PROGRAMS: [(&str, &[&str], bool, Program); 22] = [
+pub const PROGRAMS: [(&str, &[&str], bool, Program); 25] = [
     ("postfix", &["/usr/sbin/postfix"], false, |p| Box::pin(postfix::main(p))),
     ("postconf", &["/usr/sbin/postconf"], false, |p| Box::pin(postconf::main(p))),
     ("postalias", &["/usr/sbin/postalias"], false, |p| Box::pin(postalias::main(p))),
@@ -83,6 +87,9 @@ pub const PROGRAMS: [(&str, &[&str], bool, Program); 22] = [
     ("bounce", &["/usr/lib/postfix/sbin/bounce"], false, |p| Box::pin(bounce::main(p))),
     ("smtpd", &["/usr/lib/postfix/sbin/smtpd"], false, |p| Box::pin(smtpd::main(p))),
     ("smtp", &["/usr/lib/postfix/sbin/smtp"], false, |p| Box::pin(smtp::main(p))),
+    ("lmtp", &["/usr/lib/postfix/sbin/lmtp"], false, |p| Box::pin(smtp::lmtp(p))),
+    ("pipe", &["/usr/lib/postfix/sbin/pipe"], false, |p| Box::pin(pipe::main(p))),
+    ("virtual", &["/usr/lib/postfix/sbin/virtual"], false, |p| Box::pin(r#virtual::main(p))),
     ("local", &["/usr/lib/postfix/sbin/local"], false, |p| Box::pin(local::main(p))),
     ("error", &["/usr/lib/postfix/sbin/error"], false, |p| Box::pin(error::main(p))),
     ("discard", &["/usr/lib/postfix/sbin/discard"], false, |p| Box::pin(error::discard(p))),
@@ -92,14 +99,13 @@ pub const PROGRAMS: [(&str, &[&str], bool, Program); 22] = [
 ];
 
 /// Services of the stock master.cf that nothing in the lab calls: they start, and wait.
-const IDLE: [&str; 7] = [
+const IDLE: [&str; 6] = [
     "/usr/lib/postfix/sbin/tlsmgr",
     "/usr/lib/postfix/sbin/verify",
     "/usr/lib/postfix/sbin/proxymap",
     "/usr/lib/postfix/sbin/anvil",
     "/usr/lib/postfix/sbin/scache",
     "/usr/lib/postfix/sbin/postlogd",
-    "/usr/lib/postfix/sbin/virtual",
 ];
 
 /// The main.cf of a new host.

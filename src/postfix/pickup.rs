@@ -77,7 +77,7 @@ fn submission(daemon: &Daemon, id: &str, uid: u32, file: &QueueFile) -> Submissi
     let by = format!("{} ({}, from userid {uid})", daemon.string("myhostname"), daemon.string("mail_name"));
     let trace = match file.attribute("trace_flags").as_deref() {
         Some("256") => TraceFlags::VerifyOnly,
-        Some("512") => TraceFlags::Record,
+        Some("1024") => TraceFlags::Record,
         _ => TraceFlags::None,
     };
     Submission {

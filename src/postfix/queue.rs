@@ -156,23 +156,37 @@ fn hop(from: Queue, to: Queue) -> &'static [&'static str; 2] {
     }
 }
 
-/// The ids in a queue with their paths, in the order of their names.
+/// The ids in a queue with their paths. As a directory of the real machines gives them: what came
+/// into it last comes first.
 pub fn scan(p: &Process, directory: &str) -> Vec<(Rc<str>, String)> {
     let mut found = Vec::new();
-    let top = format!("{SPOOL}/{directory}");
-    for name in p.list(&top).unwrap_or_default() {
-        let path = format!("{top}/{name}");
+    for (name, path) in newest_first(p, &format!("{SPOOL}/{directory}")) {
         if name.len() == 1 {
-            for id in p.list(&path).unwrap_or_default() {
-                let path = format!("{path}/{id}");
-                found.push((id, path));
-            }
+            found.extend(newest_first(p, &path));
         } else {
             found.push((name, path));
         }
     }
     found.retain(|(id, _)| is_id(id));
     found
+}
+
+/// The names in a directory with their paths, the newest first. A file is as new as its name there:
+/// a move changes the time of its inode; a subdirectory is as new as its number.
+fn newest_first(p: &Process, directory: &str) -> Vec<(Rc<str>, String)> {
+    let mut all: Vec<_> = p
+        .list(directory)
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|name| {
+            let path = format!("{directory}/{name}");
+            let stat = p.stat(&path, false).ok()?;
+            let since = if stat.is_file() { stat.ctime } else { Time::default() };
+            Some(((since, stat.ino), name, path))
+        })
+        .collect();
+    all.sort_by(|a, b| b.0.cmp(&a.0));
+    all.into_iter().map(|(_, name, path)| (name, path)).collect()
 }
 
 /// Is the file complete? Whoever writes a queue file sets this bit last.
@@ -222,6 +236,8 @@ pub struct QueueFile {
     pub sender: Rc<str>,
     /// When to warn the sender of a delay, if that is still to be done.
     pub warn: Option<(u64, Time)>,
+    /// Where the record is that asks for a report, if there is one.
+    pub trace_record: Option<u64>,
     /// Those still to be delivered to.
     pub recipients: Vec<Recipient>,
     /// Recipients in the file, done or not.
@@ -245,6 +261,7 @@ impl QueueFile {
             full_name: None,
             sender: "".into(),
             warn: None,
+            trace_record: None,
             recipients: Vec::new(),
             recipient_count: 0,
             data_offset: 0,
@@ -321,6 +338,9 @@ impl QueueFile {
                 } else if let Some(flags) = value(b"notify_flags=") {
                     pending.dsn_notify = flags.parse().unwrap_or(0);
                 } else {
+                    if content.starts_with(b"trace_flags=") {
+                        self.trace_record = Some(offset as u64);
+                    }
                     self.attributes.push(end - content.len()..end);
                 }
             }
