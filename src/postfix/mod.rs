@@ -10,7 +10,8 @@
 //! [`rewrite`] (asking trivial-rewrite), [`deliver`] (what agents do alike), [`msg`] (the log).
 //!
 //! Commands: [`postfix`](mod@postfix), [`postconf`], [`postqueue`] (also `mailq`), [`postsuper`],
-//! [`postmap`], [`postalias`] (also `newaliases`).
+//! [`postcat`], [`postlog`], [`postmap`], [`postalias`] (also `newaliases`), [`qshape`]; [`getopt`]
+//! reads their options.
 
 pub mod address_map;
 pub mod bounce;
@@ -21,6 +22,7 @@ pub mod deliver_pass;
 pub mod dict;
 pub mod error;
 pub mod flush;
+pub mod getopt;
 pub mod ipc;
 pub mod local;
 pub mod master;
@@ -34,14 +36,17 @@ pub mod pickup;
 pub mod pipe;
 pub mod pipe_command;
 pub mod postalias;
+pub mod postcat;
 pub mod postconf;
 pub mod postdrop;
 #[expect(clippy::module_inception, reason = "the command postfix(1) is named as its system is")]
 pub mod postfix;
+pub mod postlog;
 pub mod postmap;
 pub mod postqueue;
 pub mod postsuper;
 pub mod qmgr;
+pub mod qshape;
 pub mod queue;
 pub mod record;
 pub mod rewrite;
@@ -66,13 +71,16 @@ use config::{Config, ConfigError, HostFacts};
 use std::rc::Rc;
 
 /// The programs: name, where it is installed, whether it has the rights of group postdrop, what runs.
-pub const PROGRAMS: [(&str, &[&str], bool, Program); 25] = [
+pub const PROGRAMS: [(&str, &[&str], bool, Program); 28] = [
     ("postfix", &["/usr/sbin/postfix"], false, |p| Box::pin(postfix::main(p))),
     ("postconf", &["/usr/sbin/postconf"], false, |p| Box::pin(postconf::main(p))),
     ("postalias", &["/usr/sbin/postalias"], false, |p| Box::pin(postalias::main(p))),
     ("postmap", &["/usr/sbin/postmap"], false, |p| Box::pin(postmap::main(p))),
     ("postdrop", &["/usr/sbin/postdrop"], true, |p| Box::pin(postdrop::main(p))),
     ("postqueue", &["/usr/sbin/postqueue"], true, |p| Box::pin(postqueue::main(p))),
+    ("postcat", &["/usr/sbin/postcat"], false, |p| Box::pin(postcat::main(p))),
+    ("postlog", &["/usr/sbin/postlog"], false, |p| Box::pin(postlog::main(p))),
+    ("qshape", &["/usr/sbin/qshape"], false, |p| Box::pin(qshape::main(p))),
     ("postsuper", &["/usr/sbin/postsuper"], false, |p| Box::pin(postsuper::main(p))),
     ("sendmail", &["/usr/sbin/sendmail", "/usr/bin/mailq", "/usr/bin/newaliases"], false, |p| {
         Box::pin(sendmail::main(p))

@@ -160,9 +160,14 @@ fn hop(from: Queue, to: Queue) -> &'static [&'static str; 2] {
 /// into it last comes first.
 pub fn scan(p: &Process, directory: &str) -> Vec<(Rc<str>, String)> {
     let mut found = Vec::new();
-    for (name, path) in newest_first(p, &format!("{SPOOL}/{directory}")) {
+    let top = format!("{SPOOL}/{directory}");
+    for name in p.list_newest_first(&top).unwrap_or_default() {
+        let path = format!("{top}/{name}");
         if name.len() == 1 {
-            found.extend(newest_first(p, &path));
+            for id in p.list_newest_first(&path).unwrap_or_default() {
+                let path = format!("{path}/{id}");
+                found.push((id, path));
+            }
         } else {
             found.push((name, path));
         }
@@ -171,27 +176,17 @@ pub fn scan(p: &Process, directory: &str) -> Vec<(Rc<str>, String)> {
     found
 }
 
-/// The names in a directory with their paths, the newest first. A file is as new as its name there:
-/// a move changes the time of its inode; a subdirectory is as new as its number.
-fn newest_first(p: &Process, directory: &str) -> Vec<(Rc<str>, String)> {
-    let mut all: Vec<_> = p
-        .list(directory)
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|name| {
-            let path = format!("{directory}/{name}");
-            let stat = p.stat(&path, false).ok()?;
-            let since = if stat.is_file() { stat.ctime } else { Time::default() };
-            Some(((since, stat.ino), name, path))
-        })
-        .collect();
-    all.sort_by(|a, b| b.0.cmp(&a.0));
-    all.into_iter().map(|(_, name, path)| (name, path)).collect()
-}
-
 /// Is the file complete? Whoever writes a queue file sets this bit last.
 pub fn is_complete(stat: &Stat) -> bool {
     stat.mode & 0o100 != 0
+}
+
+/// The bit of a file's mode that says that an administrator wants it returned (`postsuper -e`).
+pub const EXPIRED: u16 = 0o010;
+
+/// Does an administrator want it returned?
+pub fn is_expired(stat: &Stat) -> bool {
+    stat.mode & EXPIRED != 0
 }
 
 /// A recipient in a queue file.

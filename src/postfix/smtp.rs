@@ -191,10 +191,10 @@ impl Client<'_> {
                 return Err(Failure::whole(Dsn::new("4.4.1", text)));
             }
         };
-        let mut session = Session::new(self, host, stream);
-        session.hello(site, is_final).await?;
+        let mut session = Session::new(self, host, stream, is_final);
+        session.hello(site).await?;
         counts.sessions += 1;
-        session.transfer(left, is_final).await
+        session.transfer(left).await
     }
 
     async fn connect(&self, host: &Host) -> Result<Stream, Errno> {

@@ -384,9 +384,11 @@ impl Qmgr {
             return self.remove(id);
         }
         let age = p.now() - message.file.arrival;
-        if age >= self.lifetime(message) {
+        let forced = p.stat(&Queue::Active.path(id), false).is_ok_and(|s| queue::is_expired(&s));
+        if forced || age >= self.lifetime(message) {
             let sender = &message.file.sender;
-            self.daemon.msg.log(&format!("{id}: from=<{sender}>, status=expired, returned to sender"));
+            let what = if forced { "force-expired" } else { "expired" };
+            self.daemon.msg.log(&format!("{id}: from=<{sender}>, status={what}, returned to sender"));
             if bounce::flush(&self.daemon, "defer", message.report(ReportKind::Failure)).await {
                 return self.remove(id);
             }

@@ -101,7 +101,7 @@ impl Destination {
         }
         let (name, port, in_brackets) = split(daemon, settings, nexthop);
         let is_host = in_brackets || is_lmtp || !settings.uses_dns;
-        let mut finder = Finder { daemon, settings, port, trouble: None, hosts: Vec::new() };
+        let mut finder = Finder { daemon, settings, port, best: None, trouble: None, hosts: Vec::new() };
         match name.trim_start_matches("IPv6:").parse::<IpAddr>() {
             Ok(address) if is_host => finder.hosts.push(Host::at(name, address, port, 0)),
             _ if is_host => finder.addresses(name, 0).await,
@@ -129,6 +129,8 @@ struct Finder<'d> {
     daemon: &'d Daemon,
     settings: &'d Settings,
     port: u16,
+    /// The lowest preference of the domain's exchangers.
+    best: Option<u16>,
     /// The last thing that went wrong.
     trouble: Option<Dsn>,
     hosts: Vec<Host>,
@@ -144,8 +146,13 @@ impl Finder<'_> {
                     let text = format!("Domain {domain} does not accept mail (nullMX)");
                     return Err(Failure::before(Dsn::new("5.1.0", text), Trouble::NoHost));
                 }
+                self.best = records.iter().map(|(preference, _)| *preference).min();
                 for (preference, name) in records {
                     self.addresses(&name, preference).await;
+                }
+                if self.hosts.is_empty() {
+                    let text = format!("no MX host for {domain} has a valid address record");
+                    self.daemon.msg.log_warn(text);
                 }
                 if self.hosts.is_empty() && self.settings.defer_without_mx_address {
                     self.trouble = self.trouble.take().map(|dsn| Dsn { status: "4.4.4".into(), ..dsn });
@@ -181,7 +188,13 @@ impl Finder<'_> {
         let is_own = |h: &&Host| h.address().is_some_and(|a| host.owns(a));
         let own = self.hosts.iter().filter(is_own).map(|h| h.preference).min();
         if let Some(own) = own {
+            let found = self.hosts.iter().map(|h| h.preference).min();
             self.hosts.retain(|h| h.preference < own);
+            if self.hosts.is_empty() && self.best != found && self.best.is_some() {
+                // Somebody else comes first, but has no address.
+                let text = format!("unable to find primary relay for {domain}");
+                return Err(Failure::before(Dsn::new("4.4.4", text), Trouble::NoHost));
+            }
             if self.hosts.is_empty() {
                 let dsn = Dsn::new("5.4.6", format!("mail for {domain} loops back to myself"));
                 return Err(Failure::before(dsn, Trouble::Loop));

@@ -111,26 +111,32 @@ pub struct Session<'a> {
     connected: Time,
     input: BytesMut,
     features: Features,
+    /// No other server is tried after this one.
+    is_final: bool,
 }
 
 impl<'a> Session<'a> {
     /// On a connection that stands.
-    pub fn new(client: &'a Client<'a>, host: &'a Host, stream: Stream) -> Session<'a> {
+    pub fn new(client: &'a Client<'a>, host: &'a Host, stream: Stream, is_final: bool) -> Session<'a> {
         let Client { daemon, settings, delivery, .. } = *client;
         let connected = daemon.p.now();
         let (input, features) = (BytesMut::new(), Features::default());
-        Session { client, daemon, settings, delivery, host, stream, connected, input, features }
+        Session { client, daemon, settings, delivery, host, stream, connected, input, features, is_final }
     }
 
     /// Greeting and handshake, on behalf of the next hop `site`.
     ///
     /// # Errors
     /// The server does not want to talk; the next one may.
-    pub async fn hello(&mut self, site: &str, is_final: bool) -> Result<(), Failure> {
+    pub async fn hello(&mut self, site: &str) -> Result<(), Failure> {
         let greeting = self.receive(Step::Greeting, self.settings.helo_timeout).await?;
         if greeting.code / 100 != 2 {
-            let hard = greeting.code / 100 == 5 && (is_final || !self.settings.skip_5xx_greeting);
+            let hard = greeting.code / 100 == 5 && !self.settings.skip_5xx_greeting;
             return Err(self.unwilling(&greeting, hard));
+        }
+        if self.settings.protocol == Protocol::Smtp && self.is_own_name(&greeting) {
+            let (host, own) = (self.host.relay(), &self.settings.myhostname);
+            self.daemon.msg.log_warn(format!("host {host} greeted me with my own hostname {own}"));
         }
         if self.settings.protocol == Protocol::Lmtp {
             let reply = self.say(&format!("LHLO {}", self.settings.helo_name), Step::Lhlo).await?;
@@ -162,8 +168,7 @@ impl<'a> Session<'a> {
 
     /// A server with this host's name would send the mail back here, for ever.
     fn is_somebody_else(&self, reply: &Reply, site: &str) -> Result<(), Failure> {
-        let name = reply.lines.first().and_then(|l| l.split_ascii_whitespace().next()).unwrap_or_default();
-        if !name.eq_ignore_ascii_case(&self.settings.myhostname) {
+        if !self.is_own_name(reply) {
             return Ok(());
         }
         let (host, own) = (self.host.relay(), &self.settings.myhostname);
@@ -172,6 +177,11 @@ impl<'a> Session<'a> {
         let dsn = Dsn::new(status, format!("mail for {site} loops back to myself"));
         let failure = self.failure(dsn, true);
         Err(Failure { trouble: self.host.is_best.then_some(Trouble::Loop), ..failure })
+    }
+
+    fn is_own_name(&self, reply: &Reply) -> bool {
+        let name = reply.lines.first().and_then(|l| l.split_ascii_whitespace().next()).unwrap_or_default();
+        name.eq_ignore_ascii_case(&self.settings.myhostname)
     }
 
     async fn say(&mut self, line: &str, step: Step) -> Result<Reply, Failure> {
@@ -215,13 +225,12 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// Why those that are still left have to try elsewhere or later.
-    pub async fn transfer(&mut self, left: &mut Vec<Recipient>, is_final: bool) -> Result<(), Failure> {
+    pub async fn transfer(&mut self, left: &mut Vec<Recipient>) -> Result<(), Failure> {
         let timeouts =
             (self.settings.mail_timeout, self.settings.rcpt_timeout, self.settings.data_init_timeout);
         let size = self.delivery.request.size;
         if let Some(limit) = self.features.size.filter(|limit| *limit > 0 && size > *limit) {
             let text = format!("message size {size} exceeds size limit {limit} of server {}", self.host.named());
-            self.leave().await;
             let dsn = Dsn::new("5.3.4", text);
             for rcpt in left.drain(..) {
                 self.delivery.failed(&rcpt, &self.relay(), self.progress(), &dsn).await;
@@ -243,8 +252,13 @@ impl<'a> Session<'a> {
         }
         let reply = self.receive(Step::Mail, timeouts.0).await?;
         if reply.code / 100 != 2 {
-            self.leave().await;
-            return self.all_failed(left, &reply, Step::Mail, is_final).await;
+            if self.features.pipelining {
+                for _ in 0..=left.len() {
+                    self.receive(Step::Rcpt, timeouts.1).await?;
+                }
+            }
+            self.give_up().await;
+            return self.all_failed(left, &reply, Step::Mail).await;
         }
         let mut accepted = Vec::new();
         let mut later = Vec::new();
@@ -257,7 +271,8 @@ impl<'a> Session<'a> {
                 Ok(reply) if reply.code / 100 == 2 => accepted.push(rcpt),
                 Ok(reply) => {
                     let dsn = self.said(&reply, Step::Rcpt);
-                    if dsn.is_transient() && !is_final {
+                    if dsn.is_transient() && !self.is_final {
+                        self.elsewhere(&dsn);
                         failure = Some(self.failure(dsn, false));
                         later.push(rcpt);
                     } else {
@@ -273,7 +288,7 @@ impl<'a> Session<'a> {
                 }
             }
         }
-        let result = self.message(&mut accepted, is_final).await;
+        let result = self.message(&mut accepted).await;
         left.append(&mut accepted);
         left.append(&mut later);
         result?;
@@ -281,7 +296,7 @@ impl<'a> Session<'a> {
     }
 
     /// DATA, the message, and its end.
-    async fn message(&mut self, accepted: &mut Vec<Recipient>, is_final: bool) -> Result<(), Failure> {
+    async fn message(&mut self, accepted: &mut Vec<Recipient>) -> Result<(), Failure> {
         if accepted.is_empty() {
             if self.features.pipelining {
                 // DATA is under way already; its answer is of no interest (RFC 2920, section 3.1).
@@ -291,7 +306,7 @@ impl<'a> Session<'a> {
                     let _ = self.receive(Step::End, self.settings.data_done_timeout).await;
                 }
             }
-            self.leave().await;
+            self.give_up().await;
             return Ok(());
         }
         if !self.features.pipelining {
@@ -299,8 +314,8 @@ impl<'a> Session<'a> {
         }
         let reply = self.receive(Step::Data, self.settings.data_init_timeout).await?;
         if reply.code / 100 != 3 {
-            self.leave().await;
-            return self.all_failed(accepted, &reply, Step::Data, is_final).await;
+            self.give_up().await;
+            return self.all_failed(accepted, &reply, Step::Data).await;
         }
         let content = self.client.content_outside().await.map_err(Failure::message)?;
         let mut wire = dot::encode(&content, self.settings.line_length_limit);
@@ -310,7 +325,7 @@ impl<'a> Session<'a> {
         let sent = self.daemon.p.timeout(self.settings.data_xfer_timeout, self.stream.write(wire)).await;
         self.outcome(sent.map(|r| r.map_err(|_| ())), Step::Body)?;
         if self.settings.protocol == Protocol::Lmtp {
-            return self.lmtp_answers(accepted, is_final).await;
+            return self.lmtp_answers(accepted).await;
         }
         let reply = self.receive(Step::End, self.settings.data_done_timeout).await?;
         if self.features.pipelining {
@@ -319,7 +334,7 @@ impl<'a> Session<'a> {
             self.leave().await;
         }
         if reply.code / 100 != 2 {
-            return self.all_failed(accepted, &reply, Step::End, is_final).await;
+            return self.all_failed(accepted, &reply, Step::End).await;
         }
         for rcpt in accepted.drain(..) {
             self.delivered(rcpt, &reply).await;
@@ -328,7 +343,7 @@ impl<'a> Session<'a> {
     }
 
     /// An answer for each recipient (RFC 2033, section 4.2).
-    async fn lmtp_answers(&mut self, accepted: &mut Vec<Recipient>, is_final: bool) -> Result<(), Failure> {
+    async fn lmtp_answers(&mut self, accepted: &mut Vec<Recipient>) -> Result<(), Failure> {
         let mut later = Vec::new();
         let mut failure = None;
         while !accepted.is_empty() {
@@ -345,7 +360,8 @@ impl<'a> Session<'a> {
                 continue;
             }
             let dsn = self.said(&reply, Step::End);
-            if dsn.is_transient() && !is_final {
+            if dsn.is_transient() && !self.is_final {
+                self.elsewhere(&dsn);
                 failure = Some(self.failure(dsn, false));
                 later.push(rcpt);
             } else {
@@ -412,10 +428,10 @@ impl<'a> Session<'a> {
         left: &mut Vec<Recipient>,
         reply: &Reply,
         step: Step,
-        is_final: bool,
     ) -> Result<(), Failure> {
         let dsn = self.said(reply, step);
-        if dsn.is_transient() && !is_final {
+        if dsn.is_transient() && !self.is_final {
+            self.elsewhere(&dsn);
             return Err(self.failure(dsn, false));
         }
         for rcpt in left.drain(..) {
@@ -434,10 +450,15 @@ impl<'a> Session<'a> {
                 dsn.status = format!("4{}", &dsn.status[1..]).into();
             }
         }
-        if !hard {
-            self.daemon.msg.log(&format!("{}: {}", self.delivery.request.id, dsn.reason));
+        if !hard && !self.is_final {
+            self.elsewhere(&dsn);
         }
         Failure { trouble: Some(Trouble::Refused), ..self.failure(dsn, true) }
+    }
+
+    /// Says why another server is tried.
+    fn elsewhere(&self, dsn: &Dsn) {
+        self.daemon.msg.log(&format!("{}: {}", self.delivery.request.id, dsn.reason));
     }
 
     /// A refusal in the words of the server.
@@ -454,6 +475,15 @@ impl<'a> Session<'a> {
             diagnostic_text: text.into(),
             mta_type: "dns".into(),
             mta_name: self.host.name.clone(),
+        }
+    }
+
+    /// Leaves a transaction that came to nothing.
+    async fn give_up(&mut self) {
+        if self.stream.write("RSET\r\n").await.is_ok()
+            && self.receive(Step::Mail, self.settings.rset_timeout).await.is_ok()
+        {
+            self.leave().await;
         }
     }
 
@@ -507,8 +537,11 @@ impl<'a> Session<'a> {
             Some(Err(())) => format!("lost connection with {} while {}", self.named(), step.doing()),
             None => format!("conversation with {} timed out while {}", self.named(), step.doing()),
         };
-        self.daemon.msg.log(&format!("{}: {text}", self.delivery.request.id));
-        Err(self.failure(Dsn::new("4.4.2", text), true))
+        let dsn = Dsn::new("4.4.2", text);
+        if !self.is_final {
+            self.elsewhere(&dsn);
+        }
+        Err(self.failure(dsn, true))
     }
 
     fn failure(&self, dsn: Dsn, whole_site: bool) -> Failure {
