@@ -62,9 +62,13 @@ fn read(p: &Process, queue: Queue, id: &str, path: &str) -> Option<Listed> {
     let file_size = bytes.len() as u64;
     let file = QueueFile::parse(bytes).ok()?;
     let reasons = bounce::parse(&p.read_text(&queue::path("defer", id)).unwrap_or_default());
-    let reason = |address: &str| {
-        reasons.iter().find(|e| e.recipient == address).map_or_else(String::new, |e| e.dsn.reason.to_string())
-    };
+    // Those of whom it is known why they wait come first, in the order in which that was noted.
+    let noted = |e: &&bounce::Entry| file.recipients.iter().any(|r| *r.address == e.recipient);
+    let is_noted = |address: &str| reasons.iter().any(|e| e.recipient == address);
+    let mut recipients: Vec<(String, String)> =
+        reasons.iter().filter(noted).map(|e| (e.recipient.clone(), e.dsn.reason.to_string())).collect();
+    let others = file.recipients.iter().filter(|r| !is_noted(&r.address));
+    recipients.extend(others.map(|r| (r.address.to_string(), String::new())));
     Some(Listed {
         queue,
         id: id.to_owned(),
@@ -72,6 +76,6 @@ fn read(p: &Process, queue: Queue, id: &str, path: &str) -> Option<Listed> {
         arrival: file.arrival,
         size: if file.size > 0 { file.size } else { file_size },
         sender: if file.sender.is_empty() { "MAILER-DAEMON".to_owned() } else { file.sender.to_string() },
-        recipients: file.recipients.iter().map(|r| (r.address.to_string(), reason(&r.address))).collect(),
+        recipients,
     })
 }

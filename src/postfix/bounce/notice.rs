@@ -139,9 +139,9 @@ impl Notice {
     }
 
     fn for_people(self, entry: &Entry, out: &mut String) {
-        let mut text = format!("<{}>", entry.recipient);
+        let mut text = format!("<{}>", address::quote(&entry.recipient));
         if !entry.original.is_empty() && entry.original != entry.recipient {
-            let _ = write!(text, " (expanded from <{}>)", entry.original);
+            let _ = write!(text, " (expanded from <{}>)", address::quote(&entry.original));
         }
         let _ = write!(text, ": {}", entry.dsn.reason);
         fold(&text, out);
@@ -164,7 +164,7 @@ impl Notice {
         let _ = writeln!(out, "X-{}-Sender: rfc822; {sender}", daemon.string("mail_name"));
         let _ = writeln!(out, "Arrival-Date: {}", message::date_with_zone(file.arrival.unix()));
         for e in entries {
-            let _ = write!(out, "\nFinal-Recipient: rfc822; {}\n", e.recipient);
+            let _ = write!(out, "\nFinal-Recipient: rfc822; {}\n", address::quote(&e.recipient));
             if !e.dsn_orcpt.is_empty() {
                 let _ = writeln!(out, "Original-Recipient: {}", e.dsn_orcpt);
             }

@@ -28,7 +28,7 @@ impl<'a> Work<'a> {
             return Status::Done;
         }
         if !is_allowed(&self.settings().allow_commands, state.expansion) {
-            return self.failed_part(state, Dsn::new("5.7.1", "mail to command is restricted")).await;
+            return self.failed(state, Dsn::new("5.7.1", "mail to command is restricted")).await;
         }
         if self.is_rehearsal() {
             return self.sent(state, format!("delivers to command: {command}")).await;

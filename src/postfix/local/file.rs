@@ -26,7 +26,7 @@ impl<'a> Work<'a> {
             return Status::Done;
         }
         if !is_allowed(&self.settings().allow_files, state.expansion) {
-            return self.failed_part(state, Dsn::new("5.7.1", "mail to file is restricted")).await;
+            return self.failed(state, Dsn::new("5.7.1", "mail to file is restricted")).await;
         }
         if self.is_rehearsal() {
             return self.sent(state, format!("delivers to file: {path}")).await;
