@@ -105,7 +105,9 @@ impl AddressMap {
             rule: self.rule.into(),
             setting: self.setting.into(),
             place: match found.line {
-                Some(line) => Place::line(found.table.split_once(':').map_or(&*found.table, |(_, f)| f), line),
+                Some(line) => {
+                    Place::line(found.table.split_once(':').map_or(&*found.table, |(_, f)| f), line)
+                }
                 None => daemon.config.place(self.setting),
             },
             compared: format!("{address} in {}", found.table),

@@ -227,13 +227,13 @@ impl Writer<'_> {
         let classes = self.daemon.config.list("notify_classes");
         let wants = |class: &str| classes.iter().any(|c| &**c == class);
         let double: Rc<str> =
-            format!("{}@{}", self.daemon.string("double_bounce_sender"), self.daemon.string("myorigin")).into();
+            format!("{}@{}", self.daemon.string("double_bounce_sender"), self.daemon.string("myorigin"))
+                .into();
         if sender.eq_ignore_ascii_case(&double) {
             match kind {
-                ReportKind::Failure | ReportKind::Delay => self
-                    .daemon
-                    .msg
-                    .log_warn(format!("{id}: undeliverable postmaster notification discarded")),
+                ReportKind::Failure | ReportKind::Delay => {
+                    self.daemon.msg.log_warn(format!("{id}: undeliverable postmaster notification discarded"))
+                }
                 ReportKind::Success | ReportKind::Trace => {
                     let text = "not sending trace/success notification for double-bounce message";
                     self.daemon.msg.log(&format!("{id}: {text}"));
@@ -264,7 +264,9 @@ impl Writer<'_> {
                 _ => return true,
             };
             let to = self.daemon.string(setting);
-            return self.send(Notice::postmaster(*kind, *kind == ReportKind::Failure), &double, &to, copy).await;
+            return self
+                .send(Notice::postmaster(*kind, *kind == ReportKind::Failure), &double, &to, copy)
+                .await;
         }
         if !self.send(Notice::sender(*kind), "", sender, to_sender).await {
             return false;

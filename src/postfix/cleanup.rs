@@ -193,7 +193,9 @@ impl<'d> Cleanup<'d> {
                 true => vec![address],
                 false => match self.expansion.expand(self.daemon, &self.rewriter, address).await {
                     Ok(into) => into,
-                    Err(trouble) => return Err(self.unmapped(id, &trouble, "4.6.0", "Alias expansion error")),
+                    Err(trouble) => {
+                        return Err(self.unmapped(id, &trouble, "4.6.0", "Alias expansion error"));
+                    }
                 },
             };
             for address in into {
@@ -314,7 +316,12 @@ impl<'d> Cleanup<'d> {
     }
 
     /// Adds what the message must have and completes the addresses in its headers.
-    async fn complete(&self, id: &Rc<str>, s: &Submission, sender: &Rc<str>) -> Result<Message, CleanupStatus> {
+    async fn complete(
+        &self,
+        id: &Rc<str>,
+        s: &Submission,
+        sender: &Rc<str>,
+    ) -> Result<Message, CleanupStatus> {
         let mut pass = headers::Pass::new(id, s, &self.settings.drop);
         let body = pass.read(&s.content);
         if pass.received > self.settings.hopcount_limit {

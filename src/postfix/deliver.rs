@@ -139,14 +139,7 @@ impl<'d> Delivery<'d> {
     }
 
     /// The same, where the report to the sender is to say `relayed` or `expanded`.
-    pub async fn sent_as(
-        &self,
-        action: &str,
-        rcpt: &Recipient,
-        relay: &str,
-        progress: Progress,
-        dsn: &Dsn,
-    ) {
+    pub async fn sent_as(&self, action: &str, rcpt: &Recipient, relay: &str, progress: Progress, dsn: &Dsn) {
         if self.request.trace == TraceFlags::VerifyOnly {
             return self.verified(rcpt, relay, progress, dsn, "deliverable").await;
         }
@@ -175,8 +168,14 @@ impl<'d> Delivery<'d> {
         }
         let silent = rcpt.dsn_notify != 0 && rcpt.dsn_notify & notify::FAILURE == 0;
         let noted = silent || self.append("bounce", rcpt, relay, dsn, "failed").await;
-        if !noted || self.request.trace == TraceFlags::Record && !self.traced(rcpt, relay, dsn, "failed").await {
-            let dsn = Dsn { reason: "bounce or trace service failure".into(), status: "4.3.0".into(), ..dsn.clone() };
+        if !noted
+            || self.request.trace == TraceFlags::Record && !self.traced(rcpt, relay, dsn, "failed").await
+        {
+            let dsn = Dsn {
+                reason: "bounce or trace service failure".into(),
+                status: "4.3.0".into(),
+                ..dsn.clone()
+            };
             return self.deferred(rcpt, relay, progress, &dsn).await;
         }
         self.log(rcpt, relay, progress, dsn, "bounced", &dsn.reason);

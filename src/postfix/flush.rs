@@ -95,7 +95,10 @@ fn path_of(site: &str) -> String {
 
 fn note(daemon: &Daemon, site: &str, id: &str) -> Answer {
     let path = path_of(site);
-    let written = daemon.p.open(&path, OpenFlags::APPEND, 0o600).and_then(|f| f.write_file(format!("{id}\n").as_bytes()));
+    let written = daemon
+        .p
+        .open(&path, OpenFlags::APPEND, 0o600)
+        .and_then(|f| f.write_file(format!("{id}\n").as_bytes()));
     match written {
         Ok(()) => Answer::Ok,
         Err(e) => {
@@ -143,7 +146,8 @@ async fn wake(p: &Process, calls: &'static str) {
 /// Tries what has waited long, and removes lists that nobody needed for long.
 async fn refresh(daemon: &Daemon) {
     let p = &daemon.p;
-    let (refresh, purge) = (daemon.seconds("fast_flush_refresh_time"), daemon.seconds("fast_flush_purge_time"));
+    let (refresh, purge) =
+        (daemon.seconds("fast_flush_refresh_time"), daemon.seconds("fast_flush_purge_time"));
     for name in p.list(&format!("{SPOOL}/flush")).unwrap_or_default() {
         let path = format!("{SPOOL}/flush/{name}");
         let Ok(stat) = p.stat(&path, false) else { continue };

@@ -64,7 +64,13 @@ pub fn parse(args: &[Rc<str>], allowed: &str) -> Result<Options, String> {
 ///
 /// # Errors
 /// Its exit status, once the mistake and the usage have been told.
-pub async fn of_command(p: &Process, msg: &Msg, name: &str, allowed: &str, usage: &str) -> Result<Options, i32> {
+pub async fn of_command(
+    p: &Process,
+    msg: &Msg,
+    name: &str,
+    allowed: &str,
+    usage: &str,
+) -> Result<Options, i32> {
     match parse(&p.args(), allowed) {
         Ok(options) => Ok(options),
         Err(text) => {

@@ -101,7 +101,10 @@ impl<'d> Opener<'d> {
                 if stat.is_file() && self.kernel {
                     let patience = self.delay * self.attempts.min(1000) as u32;
                     if let Err(e) = mbox.open.lock(LockKind::Exclusive, patience).await {
-                        return Err(Dsn::new(self.status(e), format!("unable to lock for exclusive access: {e}")));
+                        return Err(Dsn::new(
+                            self.status(e),
+                            format!("unable to lock for exclusive access: {e}"),
+                        ));
                     }
                 }
                 Ok(mbox)

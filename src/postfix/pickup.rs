@@ -53,8 +53,9 @@ async fn pick_up(daemon: &Daemon, old_id: &Rc<str>, path: &str) {
         Some(CleanupStatus::Rejected { dsn, text, .. }) if !dsn.starts_with('4') => {
             // The real one has cleanup bounce it; the sender of local mail sees it in the log.
             daemon.msg.log(&format!("warning: {id}: {text}"));
-            refused(daemon, &id, &file, &dsn, &text).await;
-            done(daemon, old_id, path);
+            if refused(daemon, &id, &file, &dsn, &text).await {
+                done(daemon, old_id, path);
+            }
         }
         _ => {
             daemon.msg.log(&format!("warning: maildrop/{old_id}: error writing {id}: queue file write error"))
@@ -100,6 +101,6 @@ fn submission(daemon: &Daemon, id: &str, uid: u32, file: &QueueFile) -> Submissi
 }
 
 /// Tells the sender of a message that may never enter the queue.
-async fn refused(daemon: &Daemon, id: &Rc<str>, file: &QueueFile, dsn: &str, text: &str) {
-    super::bounce::refuse(daemon, id, file, super::deliver::Dsn::new(dsn, text)).await;
+async fn refused(daemon: &Daemon, id: &Rc<str>, file: &QueueFile, dsn: &str, text: &str) -> bool {
+    super::bounce::refuse(daemon, id, file, super::deliver::Dsn::new(dsn, text)).await
 }

@@ -250,7 +250,8 @@ impl Agent<'_> {
             };
             let Some((value, of_recipient)) = self.value(name, rcpt) else {
                 let service = self.service();
-                let text = format!("file /etc/postfix/master.cf: service {service}: unknown macro name: \"{name}\"");
+                let text =
+                    format!("file /etc/postfix/master.cf: service {service}: unknown macro name: \"{name}\"");
                 self.daemon.msg.log_warn(text);
                 return Err(misconfigured());
             };

@@ -5,8 +5,8 @@ use super::sysexits;
 use crate::world::clock::Duration;
 use crate::world::exec::{Child, Signal, Start};
 use crate::world::process::{Environment, STDERR, STDIN, STDOUT};
-use crate::world::timer::race;
 use crate::world::timer::Either;
+use crate::world::timer::race;
 use std::cell::RefCell;
 use std::rc::Rc;
 

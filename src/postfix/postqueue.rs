@@ -1,7 +1,7 @@
 //! postqueue(1): looks at the queue and has it tried again. `mailq` is its `-p`.
 
-use super::master::{self, Trigger};
 use super::getopt;
+use super::master::{self, Trigger};
 use super::msg::Msg;
 use super::queue::{Queue, SPOOL};
 use super::showq::{self, Listed};

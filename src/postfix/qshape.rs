@@ -89,7 +89,8 @@ impl Shape {
     }
 
     fn table(&self, width: usize, parents: Option<usize>) -> String {
-        let mut rows: Vec<(String, Vec<u64>)> = self.rows.iter().map(|(d, r)| (d.clone(), r.clone())).collect();
+        let mut rows: Vec<(String, Vec<u64>)> =
+            self.rows.iter().map(|(d, r)| (d.clone(), r.clone())).collect();
         if let Some(least) = parents {
             rows.extend(self.parents(least));
         }
@@ -101,13 +102,18 @@ impl Shape {
         heads.extend(self.edges.iter().map(u64::to_string));
         heads.push(self.edges.last().map_or_else(|| "0+".to_owned(), |edge| format!("{edge}+")));
         let all = |row: &[u64]| -> Vec<String> {
-            std::iter::once(row.iter().sum::<u64>()).chain(row.iter().copied()).map(|n| n.to_string()).collect()
+            std::iter::once(row.iter().sum::<u64>())
+                .chain(row.iter().copied())
+                .map(|n| n.to_string())
+                .collect()
         };
         let shown: Vec<Vec<String>> = rows.iter().map(|(_, row)| all(row)).collect();
         let widths: Vec<usize> = heads
             .iter()
             .enumerate()
-            .map(|(n, head)| shown.iter().map(|row| row[n].len()).max().unwrap_or(0).max(head.len()).max(2) + 1)
+            .map(|(n, head)| {
+                shown.iter().map(|row| row[n].len()).max().unwrap_or(0).max(head.len()).max(2) + 1
+            })
             .collect();
         let label = width.saturating_sub(widths.iter().sum()).max(1);
         let mut out = String::new();

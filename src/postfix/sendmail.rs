@@ -284,6 +284,10 @@ async fn enqueue(p: &Process, msg: &Msg, options: Options) -> i32 {
             }
             0
         }
+        Ok(super::postdrop::TOO_LARGE) => {
+            msg.warn("mail_stream_cleanup: close error").await;
+            fail(msg, format!("{who}: message file too big")).await
+        }
         Ok(_) => {
             // postdrop has said why.
             fail(msg, format!("{who}: unable to execute /usr/sbin/postdrop -r: Success")).await
@@ -367,7 +371,7 @@ fn encode(
     };
     match trace {
         TraceFlags::None => {}
-        TraceFlags::Record => attr(&mut file, "trace_flags=512".into()),
+        TraceFlags::Record => attr(&mut file, "trace_flags=1024".into()),
         TraceFlags::VerifyOnly => attr(&mut file, "trace_flags=256".into()),
     }
     if let Some(envid) = &o.envid {

@@ -55,7 +55,15 @@ impl Daemon {
             max_use: config.int("max_use").unwrap_or(100).max(1) as u64,
             max_idle: config.seconds("max_idle").unwrap_or(Duration::from_secs(100)),
         };
-        Ok(Daemon { p, config: Rc::new(config), msg, service, uses: Cell::new(0), limits, fast_flush: OnceCell::new() })
+        Ok(Daemon {
+            p,
+            config: Rc::new(config),
+            msg,
+            service,
+            uses: Cell::new(0),
+            limits,
+            fast_flush: OnceCell::new(),
+        })
     }
 
     /// The next connection; `None` when it is time to end.
@@ -68,23 +76,21 @@ impl Daemon {
             .timeout(self.limits.max_idle, race(self.service.listener().accept(), self.service.retirement()));
         let stream = match next.await {
             Some(Either::Left(stream)) => stream,
-            Some(Either::Right(())) | None => {
-                self.service.listener().stop_accepting();
-                return None;
-            }
+            Some(Either::Right(())) | None => return None,
         };
         self.uses.set(self.uses.get() + 1);
+        self.service.serves(self.p.pid());
         Some(stream)
     }
 
     /// The next connection of a daemon that lives as long as the mail system; `None` when retired.
     pub async fn accept_always(&self) -> Option<Stream> {
         match race(self.service.listener().accept(), self.service.retirement()).await {
-            Either::Left(stream) => Some(stream),
-            Either::Right(()) => {
-                self.service.listener().stop_accepting();
-                None
+            Either::Left(stream) => {
+                self.service.serves(self.p.pid());
+                Some(stream)
             }
+            Either::Right(()) => None,
         }
     }
 

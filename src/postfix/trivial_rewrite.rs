@@ -255,7 +255,8 @@ impl TrivialRewrite {
             None => self.nexthop(daemon, resolved.class, domain, sender)?,
         };
         if resolved.transport.is_empty() {
-            let text = format!("file /etc/postfix/main.cf: parameter {setting}: null transport is not allowed");
+            let text =
+                format!("file /etc/postfix/main.cf: parameter {setting}: null transport is not allowed");
             return Err(DictError { table: setting.into(), text });
         }
         self.decide(daemon, resolved, domain);
@@ -409,7 +410,9 @@ impl TrivialRewrite {
             rule: "transport table".into(),
             setting: "transport_maps".into(),
             place: match found.line {
-                Some(line) => Place::line(found.table.split_once(':').map_or(&*found.table, |(_, f)| f), line),
+                Some(line) => {
+                    Place::line(found.table.split_once(':').map_or(&*found.table, |(_, f)| f), line)
+                }
                 None => daemon.config.place("transport_maps"),
             },
             compared: format!("{} in {}", resolved.recipient, found.table),

@@ -40,7 +40,8 @@ fn ordinary(argument: &str) -> Option<&str> {
     let inner = argument.strip_prefix('<')?.strip_suffix('>')?;
     let (local, domain) = inner.split_once('@')?;
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'+' | b'=');
-    (!local.is_empty() && !domain.is_empty() && local.bytes().all(plain) && domain.bytes().all(plain)).then_some(inner)
+    (!local.is_empty() && !domain.is_empty() && local.bytes().all(plain) && domain.bytes().all(plain))
+        .then_some(inner)
 }
 
 /// The part behind the last `@`; `None` without one.

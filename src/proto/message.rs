@@ -84,10 +84,20 @@ pub enum Role {
 /// What the addresses in the header of this name are, if it has any (RFC 5322, sections 3.6.2 to 3.6.7).
 pub fn address_role(name: &[u8]) -> Option<Role> {
     const SENDERS: [&str; 11] = [
-        "from", "sender", "reply-to", "errors-to", "return-receipt-to", "disposition-notification-to",
-        "mail-followup-to", "resent-from", "resent-sender", "resent-reply-to", "return-path",
+        "from",
+        "sender",
+        "reply-to",
+        "errors-to",
+        "return-receipt-to",
+        "disposition-notification-to",
+        "mail-followup-to",
+        "resent-from",
+        "resent-sender",
+        "resent-reply-to",
+        "return-path",
     ];
-    const RECIPIENTS: [&str; 7] = ["to", "cc", "bcc", "apparently-to", "resent-to", "resent-cc", "resent-bcc"];
+    const RECIPIENTS: [&str; 7] =
+        ["to", "cc", "bcc", "apparently-to", "resent-to", "resent-cc", "resent-bcc"];
     let is = |list: &[&str]| list.iter().any(|h| name.eq_ignore_ascii_case(h.as_bytes()));
     if is(&SENDERS) {
         return Some(Role::Sender);

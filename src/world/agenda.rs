@@ -5,8 +5,8 @@ use super::World;
 use super::clock::Time;
 use super::stream::{Item, Pipe};
 use crate::trace::EventId;
-use std::cmp::Ordering;
 use rustc_hash::FxHashSet;
+use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::rc::Rc;
 

@@ -12,7 +12,6 @@ use crate::world::clock::Time;
 use bytes::Bytes;
 use std::rc::Rc;
 
-
 /// One message's headers.
 pub struct Pass<'s> {
     id: &'s Rc<str>,

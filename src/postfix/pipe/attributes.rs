@@ -111,9 +111,8 @@ fn rights(daemon: &Daemon, text: &str) -> Result<Cred, String> {
     let owner = daemon.string("mail_owner");
     let host = daemon.p.host();
     let (fs, mut users) = (host.fs(), host.users());
-    let entry = users
-        .getpwnam(&fs, user)
-        .ok_or_else(|| format!("get_service_attr: unknown username: {user}"))?;
+    let entry =
+        users.getpwnam(&fs, user).ok_or_else(|| format!("get_service_attr: unknown username: {user}"))?;
     let gid = match group.filter(|g| !g.is_empty()) {
         None => entry.gid,
         Some(group) => users

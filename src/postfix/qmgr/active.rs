@@ -364,8 +364,9 @@ impl Qmgr {
         if p.exists(&queue::path("bounce", id))
             && !bounce::flush(&self.daemon, "bounce", message.report(ReportKind::Failure)).await
         {
+            // Nobody knows yet what failed: whatever its age, the message stays until somebody does.
             failed("bounce");
-            message.deferred.set(true);
+            return self.defer(message);
         }
         if p.exists(&queue::path("trace", id)) {
             let kind = if message.trace_flags() == TraceFlags::None {

@@ -39,7 +39,12 @@ pub struct Host {
 
 impl Host {
     fn at(name: &str, address: IpAddr, port: u16, preference: u16) -> Host {
-        Host { name: name.into(), place: Place::Inet(SocketAddr::new(address, port)), preference, is_best: true }
+        Host {
+            name: name.into(),
+            place: Place::Inet(SocketAddr::new(address, port)),
+            preference,
+            is_best: true,
+        }
     }
 
     fn address(&self) -> Option<IpAddr> {

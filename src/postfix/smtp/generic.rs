@@ -2,8 +2,8 @@
 //! the envelope and in the headers (generic(5)).
 
 use super::Client;
-use crate::postfix::ipc::RewriteContext;
 use crate::postfix::deliver::Dsn;
+use crate::postfix::ipc::RewriteContext;
 use crate::proto::address::HeaderAddresses;
 use crate::proto::message;
 use std::rc::Rc;

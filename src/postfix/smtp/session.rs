@@ -230,7 +230,8 @@ impl<'a> Session<'a> {
             (self.settings.mail_timeout, self.settings.rcpt_timeout, self.settings.data_init_timeout);
         let size = self.delivery.request.size;
         if let Some(limit) = self.features.size.filter(|limit| *limit > 0 && size > *limit) {
-            let text = format!("message size {size} exceeds size limit {limit} of server {}", self.host.named());
+            let text =
+                format!("message size {size} exceeds size limit {limit} of server {}", self.host.named());
             let dsn = Dsn::new("5.3.4", text);
             for rcpt in left.drain(..) {
                 self.delivery.failed(&rcpt, &self.relay(), self.progress(), &dsn).await;
@@ -423,12 +424,7 @@ impl<'a> Session<'a> {
     }
 
     /// The server refused all that is left.
-    async fn all_failed(
-        &self,
-        left: &mut Vec<Recipient>,
-        reply: &Reply,
-        step: Step,
-    ) -> Result<(), Failure> {
+    async fn all_failed(&self, left: &mut Vec<Recipient>, reply: &Reply, step: Step) -> Result<(), Failure> {
         let dsn = self.said(reply, step);
         if dsn.is_transient() && !self.is_final {
             self.elsewhere(&dsn);
@@ -545,13 +541,7 @@ impl<'a> Session<'a> {
     }
 
     fn failure(&self, dsn: Dsn, whole_site: bool) -> Failure {
-        Failure {
-            dsn,
-            relay: Some(self.relay()),
-            progress: self.progress(),
-            whole_site,
-            trouble: None,
-        }
+        Failure { dsn, relay: Some(self.relay()), progress: self.progress(), whole_site, trouble: None }
     }
 
     fn progress(&self) -> Progress {

@@ -1,7 +1,7 @@
 //! Making, linking, renaming and removing names.
 
 use super::attr::SGID;
-use super::node::{Body, Dir, Node, Named};
+use super::node::{Body, Dir, Named, Node};
 use super::walk::{Found, Last, Links, Place};
 use super::{Access, Device, Fs, Ino};
 use crate::world::clock::Time;
@@ -171,14 +171,16 @@ impl Fs {
 
     /// The entries of a directory in the byte order of their names, without `.` and `..`.
     pub fn readdir(&self, dir: Ino) -> Sys<impl Iterator<Item = (&str, Ino)>> {
-        let mut all: Vec<(&str, Ino)> = self.dir(dir)?.entries.iter().map(|(name, named)| (&**name, named.ino)).collect();
+        let mut all: Vec<(&str, Ino)> =
+            self.dir(dir)?.entries.iter().map(|(name, named)| (&**name, named.ino)).collect();
         all.sort_unstable();
         Ok(all.into_iter())
     }
 
     /// The entries of a directory, the newest name first, as tmpfs gives them.
     pub fn readdir_newest_first(&self, dir: Ino) -> Sys<impl Iterator<Item = (&str, Ino)>> {
-        let mut all: Vec<_> = self.dir(dir)?.entries.iter().map(|(name, n)| (n.number, &**name, n.ino)).collect();
+        let mut all: Vec<_> =
+            self.dir(dir)?.entries.iter().map(|(name, n)| (n.number, &**name, n.ino)).collect();
         all.sort_unstable_by(|a, b| b.cmp(a));
         Ok(all.into_iter().map(|(_, name, ino)| (name, ino)))
     }
