@@ -17,6 +17,7 @@
 //! - [`scenario`]: a small Internet in a file, and what happens on it
 //! - [`view`]: what a person sees
 
+pub mod dovecot;
 pub mod mua;
 pub mod postfix;
 pub mod procmail;

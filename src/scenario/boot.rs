@@ -14,7 +14,7 @@ use crate::world::open::Open;
 use crate::world::process::{Environment, Programs, STDERR, STDIN, STDOUT};
 use crate::world::rng::Rng;
 use crate::world::users::Cred;
-use crate::{mua, postfix, procmail, shell};
+use crate::{dovecot, mua, postfix, procmail, shell};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -75,7 +75,12 @@ fn whole(message: String) -> Problem {
 /// All programs of the lab.
 pub fn programs() -> Programs {
     let all = postfix::PROGRAMS.iter().map(|(name, _, _, program)| (*name, *program));
-    Programs::new(all.chain(mua::programs()).chain(procmail::programs()).chain(shell::programs()))
+    Programs::new(
+        all.chain(dovecot::programs())
+            .chain(mua::programs())
+            .chain(procmail::programs())
+            .chain(shell::programs()),
+    )
 }
 
 /// The disk that every host starts from.
@@ -83,6 +88,7 @@ fn disk(now: Time) -> Sys<Fs> {
     let mut fs = base::system(now);
     shell::install(&mut fs, now)?;
     postfix::install(&mut fs, now)?;
+    dovecot::install(&mut fs, now)?;
     mua::install(&mut fs, now)?;
     procmail::install(&mut fs, now)?;
     let root = fs.root();
@@ -144,8 +150,11 @@ fn lay(fs: &mut Fs, path: &str, text: &str, mode: u16, owner: &str, now: Time) -
 /// What init does: the alias database, then the services.
 fn start(world: &World, host: &Host, spec: &HostSpec) {
     run_to_end(world, host, "/usr/bin/newaliases", &["newaliases"]);
-    if spec.services.contains(&Service::Postfix) {
-        run_to_end(world, host, "/usr/sbin/postfix", &["postfix", "start"]);
+    for service in &spec.services {
+        match service {
+            Service::Postfix => run_to_end(world, host, "/usr/sbin/postfix", &["postfix", "start"]),
+            Service::Dovecot => run_to_end(world, host, "/usr/sbin/dovecot", &["dovecot"]),
+        }
     }
 }
 
