@@ -177,6 +177,12 @@ fn pieces() -> impl Strategy<Value = String> {
         "then",
         "fi",
         "for i in",
+        "<<-F",
+        "E\n",
+        "$[",
+        "*(",
+        "\nF\n",
+        "|&",
         "do",
         "done",
         "while",
@@ -235,7 +241,7 @@ proptest! {
     }
 
     #[test]
-    fn no_octets_make_the_shell_fail(text in "\\PC{0,60}") {
+    fn no_octets_make_the_shell_fail(text in "(\\PC|[a${}()'<>|;`\\\\\\n ]){0,40}") {
         run("/bin/bash", &text);
     }
 }

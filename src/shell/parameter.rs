@@ -325,9 +325,8 @@ async fn content(shell: &mut Shell, parameter: &Parameter, indirect: bool) -> Re
             fatal: false,
         });
     };
-    let meant = match brush_parser::word::parse_parameter(&name, &super::parse::options(false)) {
-        Ok(meant) => meant,
-        Err(_) => return Err(Failure { text: format!("{name}: invalid variable name"), fatal: false }),
+    let Some(meant) = super::parse::parameter(&name) else {
+        return Err(Failure { text: format!("{name}: invalid variable name"), fatal: false });
     };
     direct(shell, &meant).await
 }

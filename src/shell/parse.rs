@@ -4,16 +4,25 @@
 //! The real shell reads one line, runs it, and reads on; so what stands in front of an error has
 //! been run when the error is found. Here a text is read as a whole, and only where that fails is
 //! the longest part in front of the error looked for.
+//!
+//! # Simplifications
+//!
+//! - A here-document within `$(…)` may not hold a `)` that stands alone: it ends the substitution.
 
 use super::dialect::Dialect;
 use super::syntax;
 use brush_parser::ast::Program;
-use brush_parser::{ParseError, Parser, ParserOptions, TokenizerError};
+use brush_parser::word::{Parameter, WordPieceWithSource};
+use brush_parser::{ParseError, Parser, ParserOptions, Token, TokenizerError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The longest text, in octets.
 const LONGEST: usize = 1 << 20;
 /// How deep parentheses, braces and quotes may lie in one another.
 const DEEPEST: usize = 60;
+/// How many parentheses or substitutions may be open where a text ends. What the parser library
+/// needs to see that there is no end grows by a factor with each.
+const MOST_OPEN: usize = 5;
 /// How many places in front of an error are tried.
 const ATTEMPTS: usize = 200;
 
@@ -76,7 +85,9 @@ impl Trouble {
                 format!("{line}: Syntax error: EOF in backquote substitution")
             }
             Trouble::Unclosed { with: '}', line } => format!("{line}: Syntax error: Missing '}}'"),
-            Trouble::Unclosed { line, .. } => format!("{line}: Syntax error: end of file unexpected"),
+            Trouble::Unclosed { line, .. } => {
+                format!("{}: Syntax error: end of file unexpected (expecting \")\")", line - 1)
+            }
             Trouble::Limit(text) => format!("1: {text}"),
         }
     }
@@ -100,22 +111,22 @@ pub fn script(text: &str, dialect: Dialect, extended_globs: bool) -> Script {
     if text.contains("((;;") {
         whole = text.replace("((;;", "((; ;").into();
     }
+    // Without a line end behind it, the library looks for that of a here-document for ever.
+    if !whole.ends_with('\n') {
+        whole.to_mut().push('\n');
+    }
+    if ends_within(&whole) {
+        return Script { program: nothing(), trouble: Some(end(text, Some(")"))), unended };
+    }
     // Every try ends one here-document that the text leaves open.
     for _ in 0..8 {
         let error = match parse(&whole, &options) {
             Ok(program) => return Script { program, trouble: None, unended },
             Err(error) => error,
         };
-        if let ParseError::Tokenizing {
-            inner: TokenizerError::UnterminatedHereDocuments(tags, places), ..
-        } = &error
-        {
-            let tag = tags.split(", ").next().unwrap_or_default().to_owned();
-            let line = places.split(',').next().and_then(|n| n.parse().ok()).unwrap_or(1);
-            let end = if whole.ends_with('\n') { "" } else { "\n" };
-            let plain: String = tag.chars().filter(|c| !matches!(c, '"' | '\'' | '\\')).collect();
-            whole = format!("{whole}{end}{plain}\n").into();
-            unended.get_or_insert((line, plain));
+        if let Some((line, tag)) = open_document(&whole, &error) {
+            whole = format!("{whole}{tag}\n").into();
+            unended.get_or_insert((line, tag));
             continue;
         }
         let trouble = trouble(text, &error);
@@ -125,8 +136,121 @@ pub fn script(text: &str, dialect: Dialect, extended_globs: bool) -> Script {
     Script { program: nothing(), trouble: Some(end(text, None)), unended }
 }
 
-fn parse(text: &str, options: &ParserOptions) -> Result<Program, ParseError> {
-    Parser::new(std::io::Cursor::new(text), options).parse_program()
+/// Runs the parser library. It gives up on some texts (`$(<<E` without an end, `~` and more digits
+/// than a number has) by a panic of its own, where a shell finds an error in the text.
+fn fenced<T, E>(read: impl FnOnce() -> Result<T, E>) -> Result<T, Option<E>> {
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(read) => read.map_err(Some),
+        Err(_) => Err(None),
+    }
+}
+
+/// Does a script end within more parentheses than the library can see the end of in time?
+fn ends_within(text: &str) -> bool {
+    if text.bytes().filter(|b| *b == b'(').count() <= MOST_OPEN {
+        return false;
+    }
+    let mut open = 0usize;
+    for token in tokens(text).unwrap_or_default() {
+        match token {
+            Token::Operator(op, _) if op == "(" => open += 1,
+            Token::Operator(op, _) if op == ")" => open = open.saturating_sub(1),
+            _ => {}
+        }
+    }
+    open > MOST_OPEN
+}
+
+/// Does a word end within more substitutions than the library can see the end of in time?
+fn word_ends_within(text: &str) -> bool {
+    let mut open = Vec::new();
+    let mut bytes = text.bytes();
+    let mut before = 0;
+    while let Some(b) = bytes.next() {
+        match b {
+            b'\\' => {
+                bytes.next();
+            }
+            b'(' | b'{' | b'[' if before == b'$' || !open.is_empty() => open.push(b),
+            b')' | b'}' | b']' => {
+                open.pop();
+            }
+            _ => {}
+        }
+        before = b;
+    }
+    open.len() > MOST_OPEN
+}
+
+/// The pieces of a word; `None` where it cannot be read.
+pub fn word(text: &str, options: &ParserOptions) -> Option<Vec<WordPieceWithSource>> {
+    if word_ends_within(text) {
+        return None;
+    }
+    let read = |options| fenced(|| brush_parser::word::parse(text, options));
+    match read(options) {
+        // A number behind a tilde that is none is a name that nobody has.
+        Err(None) => {
+            let tilde_expansion_at_word_start = false;
+            let tilde_expansion_after_colon = false;
+            read(&ParserOptions {
+                tilde_expansion_at_word_start,
+                tilde_expansion_after_colon,
+                ..options.clone()
+            })
+            .ok()
+        }
+        read => read.ok(),
+    }
+}
+
+/// The pieces of a here-document; `None` where it cannot be read.
+pub fn document(text: &str) -> Option<Vec<WordPieceWithSource>> {
+    if word_ends_within(text) {
+        return None;
+    }
+    fenced(|| brush_parser::word::parse_heredoc(text, &options(false))).ok()
+}
+
+/// The parameter that a text names, as between braces; `None` where it is no name.
+pub fn parameter(text: &str) -> Option<Parameter> {
+    fenced(|| brush_parser::word::parse_parameter(text, &options(false))).ok()
+}
+
+/// The words and operators of a text; `None` where it cannot be cut.
+pub fn tokens(text: &str) -> Option<Vec<Token>> {
+    fenced(|| brush_parser::tokenize_str(text)).ok()
+}
+
+/// The error is the library's; `None` where it gave up.
+fn parse(text: &str, options: &ParserOptions) -> Result<Program, Option<ParseError>> {
+    fenced(|| Parser::new(std::io::Cursor::new(text), options).parse_program())
+}
+
+/// The here-document that an error says is open: its line and the word that ends it.
+fn open_document(text: &str, error: &Option<ParseError>) -> Option<(usize, String)> {
+    let (line, tag) = match error {
+        Some(ParseError::Tokenizing {
+            inner: TokenizerError::UnterminatedHereDocuments(tags, places),
+            ..
+        }) => {
+            let line = places.split(',').next().and_then(|n| n.parse().ok()).unwrap_or(1);
+            (line, tags.split(", ").next().unwrap_or_default())
+        }
+        // One in a substitution: the library gave up where the text ended within it.
+        None => {
+            let (before, rest) = text.rsplit_once("<<")?;
+            let rest = rest.trim_start_matches(['-', ' ', '\t']);
+            let tag = rest.split(|c: char| c.is_whitespace() || ";&|()<>".contains(c)).next()?;
+            let already = text.lines().next_back() == Some(tag);
+            if tag.is_empty() || already || before.ends_with('<') {
+                return None;
+            }
+            (lines(before), tag)
+        }
+        _ => return None,
+    };
+    Some((line, tag.chars().filter(|c| !matches!(c, '"' | '\'' | '\\')).collect()))
 }
 
 fn lines(text: &str) -> usize {
@@ -142,7 +266,8 @@ fn near(text: &str, token: String, line: usize) -> Trouble {
     Trouble::Near { token, line, text: whole.to_owned() }
 }
 
-fn trouble(text: &str, error: &ParseError) -> Trouble {
+fn trouble(text: &str, error: &Option<ParseError>) -> Trouble {
+    let Some(error) = error else { return Trouble::Unclosed { with: ')', line: lines(text) + 1 } };
     let found = match error {
         ParseError::Tokenizing { .. } => syntax::Found::default(),
         _ => syntax::walk(text),
@@ -168,7 +293,7 @@ fn trouble(text: &str, error: &ParseError) -> Trouble {
         },
         ParseError::ParsingAtEndOfInput => end(text, found.expecting),
         ParseError::Tokenizing { inner, position } => {
-            let here = position.as_ref().map_or(1, |p| p.line);
+            let here = position.as_ref().map_or(1, |p| p.line).min(lines(text));
             use TokenizerError as T;
             let (with, line) = match inner {
                 T::UnterminatedSingleQuote(at) | T::UnterminatedAnsiCQuote(at) => ('\'', at.line),
@@ -198,7 +323,8 @@ fn token(text: &str) -> String {
         return (*operator).to_owned();
     }
     let end = text.find(|c: char| c.is_whitespace() || ";&|()<>".contains(c)).unwrap_or(text.len());
-    text[..end.max(1).min(text.len())].to_owned()
+    let first = text.chars().next().map_or(0, char::len_utf8);
+    text[..end.max(first)].to_owned()
 }
 
 /// What was run before the error is found: whole lines in front of it that can be read.
@@ -255,6 +381,20 @@ mod tests {
         assert_eq!(script.program.complete_commands.len(), 1);
         let near = Trouble::Near { token: "fi".into(), line: 2, text: "fi".into() };
         assert_eq!(script.trouble, Some(near));
+    }
+
+    #[test]
+    fn texts_that_end_within_much_are_refused_at_once() {
+        for piece in ["(", "((", "( (", "(( ("] {
+            let script = script(&piece.repeat(15), Dialect::Bash, false);
+            assert!(matches!(script.trouble, Some(Trouble::End { .. })), "{piece}");
+        }
+        for piece in ["$(", "$((", "$(((", "${x:-", "\"$(", "$[("] {
+            assert!(word(&piece.repeat(15), &options(false)).is_none(), "{piece}");
+            assert!(document(&piece.repeat(15)).is_none(), "{piece}");
+        }
+        let closed = format!("{}echo{}", "$(".repeat(15), ")".repeat(15));
+        assert!(word(&closed, &options(false)).is_some());
     }
 
     #[test]

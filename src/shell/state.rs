@@ -263,21 +263,32 @@ impl Shell {
         if self.options.verbose {
             self.p.eprint(format!("{}\n", text.trim_end_matches('\n'))).await;
         }
-        if let Some((line, word)) = &script.unended {
-            let last = self.line_base + text.trim_end_matches('\n').split('\n').count();
-            let text = format!(
-                "{}: line {last}: warning: here-document at line {line} delimited by end-of-file (wanted `{word}')\n",
-                self.source
-            );
-            self.p.eprint(text).await;
+        // What stands in front of an error has been run when the document's end is missed.
+        let early = script.trouble.is_none();
+        if early {
+            self.warn_of_document(text, &script).await;
         }
         self.depth += 1;
         let flow = run::program(self, &script.program).await;
         self.depth -= 1;
+        if !early {
+            self.warn_of_document(text, &script).await;
+        }
         match script.trouble {
             Some(trouble) if matches!(flow, Flow::Normal | Flow::Discard) => self.refuse(&trouble).await,
             _ => flow,
         }
+    }
+
+    /// Bash says that a here-document ended with the text.
+    async fn warn_of_document(&mut self, text: &str, script: &parse::Script) {
+        let Some((line, word)) = script.unended.as_ref().filter(|_| self.is_bash()) else { return };
+        let last = self.line_base + text.trim_end_matches('\n').split('\n').count();
+        let text = format!(
+            "{}: line {last}: warning: here-document at line {line} delimited by end-of-file (wanted `{word}')\n",
+            self.source
+        );
+        self.p.eprint(text).await;
     }
 
     /// Says what is wrong with a text.

@@ -1,7 +1,8 @@
 //! Reserved words where they may not stand. The parser library knows that a text cannot be read,
 //! but not always which word is in the way; this walk over the words tells.
 
-use brush_parser::{Token, tokenize_str};
+use super::parse;
+use brush_parser::Token;
 
 /// What is open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,7 +43,7 @@ pub struct Found {
 
 /// Walks over the words of a text.
 pub fn walk(text: &str) -> Found {
-    let Ok(tokens) = tokenize_str(text) else { return Found::default() };
+    let Some(tokens) = parse::tokens(text) else { return Found::default() };
     let mut open: Vec<Open> = Vec::new();
     let mut at_command = true;
     for token in &tokens {

@@ -6,7 +6,7 @@ use super::state::{DEEPEST, Shell};
 use super::{arith, braces, parameter, parse, pattern, redirect, split};
 use brush_parser::ast::Word;
 use brush_parser::word::{
-    self, Parameter, ParameterExpr, SpecialParameter, TildeExpr, WordPiece, WordPieceWithSource,
+    Parameter, ParameterExpr, SpecialParameter, TildeExpr, WordPiece, WordPieceWithSource,
 };
 use std::future::Future;
 use std::pin::Pin;
@@ -148,7 +148,7 @@ async fn document_parts(
 ) -> Result<(), Failure> {
     parse::check(value)?;
     let joined = joined_lines(value);
-    let pieces = word::parse_heredoc(&joined, &parse::options(false)).map_err(|_| bad(value))?;
+    let pieces = parse::document(&joined).ok_or_else(|| bad(value))?;
     expand_pieces(shell, &pieces, quotes, out).await
 }
 
@@ -254,7 +254,7 @@ async fn expand_with(
     options: &brush_parser::ParserOptions,
 ) -> Result<Vec<Part>, Failure> {
     parse::check(value)?;
-    let pieces = word::parse(value, options).map_err(|_| bad(value))?;
+    let pieces = parse::word(value, options).ok_or_else(|| bad(value))?;
     let mut parts = Vec::new();
     expand_pieces(shell, &pieces, Quotes::None, &mut parts).await?;
     Ok(parts)
