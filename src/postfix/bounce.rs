@@ -298,7 +298,7 @@ impl Writer<'_> {
             original: to.into(),
             address: to.into(),
             dsn_orcpt: "".into(),
-            dsn_notify: queue::notify::NEVER,
+            dsn_notify: 0,
         };
         let date = crate::proto::message::date_with_zone(now.unix());
         let submission = Submission {
