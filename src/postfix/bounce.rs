@@ -7,11 +7,11 @@
 //!
 //! Standards: RFC 3461, RFC 3464 (delivery status notifications), RFC 6522 (multipart/report).
 //!
-//! # Simplifications
-//! `bounce_template_file` is said to have no effect: the built-in texts are used.
+//! The texts are those of [`template`].
 
 mod log;
 mod notice;
+pub mod template;
 
 pub use log::{Entry, parse};
 
@@ -22,6 +22,7 @@ use super::server::Daemon;
 use crate::world::fs::OpenFlags;
 use crate::world::process::Process;
 use notice::Notice;
+use template::Templates;
 use std::rc::Rc;
 
 /// What came of a recipient: a delivery agent → bounce.
@@ -125,14 +126,21 @@ pub async fn main(p: Process) -> i32 {
         Err(status) => return status,
     };
     let service = daemon.service.name().to_owned();
+    let templates = match templates(&daemon) {
+        Ok(templates) => templates,
+        Err(text) => {
+            daemon.msg.log(&format!("fatal: {text}"));
+            return 1;
+        }
+    };
     while let Some(stream) = daemon.accept().await {
         let Some(request) = stream.receive_any().await else { continue };
         let done = match request.downcast::<Append>() {
             Ok(append) => note(&daemon, &service, &append),
             Err(request) => match request.downcast::<Report>() {
-                Ok(report) => write(&daemon, &service, &report).await,
+                Ok(report) => write(&daemon, &service, &report, &templates).await,
                 Err(request) => match request.downcast::<Refusal>() {
-                    Ok(refusal) => write_refusal(&daemon, &refusal).await,
+                    Ok(refusal) => write_refusal(&daemon, &refusal, &templates).await,
                     Err(_) => false,
                 },
             },
@@ -141,6 +149,20 @@ pub async fn main(p: Process) -> i32 {
         let _ = stream.send(told, Done(done));
     }
     0
+}
+
+/// The texts, with those of `bounce_template_file`.
+fn templates(daemon: &Daemon) -> Result<Templates, String> {
+    let path = daemon.string("bounce_template_file");
+    if path.is_empty() {
+        return Ok(Templates::read(None).0);
+    }
+    let text = daemon.p.read_text(&path).map_err(|e| format!("open {path}: {e}"))?;
+    let (templates, warnings) = Templates::read(Some((&path, &text)));
+    for warning in warnings {
+        daemon.msg.log_warn(warning);
+    }
+    Ok(templates)
 }
 
 /// Appends an entry to a log file; one that does not fit leaves the file as it was.
@@ -168,7 +190,7 @@ fn note(daemon: &Daemon, service: &str, append: &Append) -> bool {
 }
 
 /// Writes the notification, and those that the postmaster wants (`notify_classes`).
-async fn write(daemon: &Daemon, service: &str, report: &Report) -> bool {
+async fn write(daemon: &Daemon, service: &str, report: &Report, templates: &Templates) -> bool {
     let path = queue::path(service, &report.id);
     let text = daemon.p.read_text(&path).unwrap_or_default();
     let mut entries = log::parse(&text);
@@ -177,7 +199,7 @@ async fn write(daemon: &Daemon, service: &str, report: &Report) -> bool {
         daemon.p.read_file(&Queue::Active.path(&report.id)).ok().and_then(|f| QueueFile::parse(f).ok());
     let done = match file {
         Some(file) if !entries.is_empty() => {
-            Writer { daemon, report, entries: &entries, file: &file }.write_all().await
+            Writer { daemon, report, entries: &entries, file: &file, templates }.write_all().await
         }
         _ => true,
     };
@@ -187,7 +209,7 @@ async fn write(daemon: &Daemon, service: &str, report: &Report) -> bool {
     done
 }
 
-async fn write_refusal(daemon: &Daemon, refusal: &Refusal) -> bool {
+async fn write_refusal(daemon: &Daemon, refusal: &Refusal, templates: &Templates) -> bool {
     let entries: Vec<Entry> = refusal
         .file
         .recipients
@@ -199,7 +221,7 @@ async fn write_refusal(daemon: &Daemon, refusal: &Refusal) -> bool {
             ..Entry::default()
         })
         .collect();
-    Writer { daemon, report: &refusal.report, entries: &entries, file: &refusal.file }.write_all().await
+    Writer { daemon, report: &refusal.report, entries: &entries, file: &refusal.file, templates }.write_all().await
 }
 
 /// Leaves the recipients of which the sender wants to hear.
@@ -218,6 +240,7 @@ struct Writer<'a> {
     report: &'a Report,
     entries: &'a [Entry],
     file: &'a QueueFile,
+    templates: &'a Templates,
 }
 
 impl Writer<'_> {
@@ -285,6 +308,14 @@ impl Writer<'_> {
     /// Puts a notification into the queue, through cleanup.
     async fn send(&self, notice: Notice, from: &str, to: &str, what: &str) -> bool {
         let p = &self.daemon.p;
+        let rendered = notice.render(self.daemon, self.report, self.entries, self.file, to, self.templates);
+        let body = match rendered {
+            Ok(body) => body,
+            Err(text) => {
+                self.daemon.msg.log(&format!("fatal: {text}"));
+                return false;
+            }
+        };
         let Ok(stream) = p.connect_unix(&format!("{SPOOL}/public/cleanup")).await else {
             self.daemon.msg.log_warn("connect to service public/cleanup: Connection refused");
             return false;
@@ -292,7 +323,6 @@ impl Writer<'_> {
         let Some(new_id) = stream.receive::<Rc<str>>().await else { return false };
         let now = p.now();
         let myhostname = self.daemon.string("myhostname");
-        let body = notice.render(self.daemon, self.report, self.entries, self.file, to);
         let recipient = Recipient {
             offset: 0,
             original: to.into(),

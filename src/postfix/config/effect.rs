@@ -24,6 +24,7 @@ pub const HAS_EFFECT: &[&str] = &[
     "bounce_notice_recipient",
     "bounce_queue_lifetime",
     "bounce_size_limit",
+    "bounce_template_file",
     "canonical_classes",
     "canonical_maps",
     "command_directory",
