@@ -7,11 +7,12 @@
 //! # Simplifications
 //! The mechanisms are PLAIN, LOGIN and CRAM-MD5; no cache, no master users, no workers.
 
-use super::conf::Section;
-use super::{log, passdb};
+use super::conf::Block;
+use super::log::log;
+use super::master::Inheritance;
+use super::passdb;
 use crate::proto::base64;
 use crate::world::clock::Duration;
-use crate::world::net::Listener;
 use crate::world::process::Process;
 use crate::world::stream::Stream;
 use bytes::BytesMut;
@@ -20,14 +21,6 @@ use md5::Md5;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
-
-/// What the process gets from the master.
-pub struct Inheritance {
-    /// The configuration.
-    pub conf: Rc<Section>,
-    /// The sockets of the service.
-    pub listeners: Vec<Listener>,
-}
 
 /// No client sends a line longer than this.
 const LONGEST: usize = 8192;
@@ -38,7 +31,7 @@ const PENALTIES: [u64; 5] = [0, 4, 8, 15, 15];
 /// The state that all connections share.
 struct Auth {
     p: Process,
-    conf: Rc<Section>,
+    conf: Rc<Block>,
     mechanisms: Vec<String>,
     failures: RefCell<BTreeMap<String, usize>>,
     connections: Cell<u32>,
@@ -80,7 +73,7 @@ pub async fn main(p: Process) -> i32 {
     }
     let auth = Rc::new(Auth {
         p: p.clone(),
-        conf: work.conf.clone(),
+        conf: Rc::new(work.conf.clone()),
         mechanisms,
         failures: RefCell::default(),
         connections: Cell::new(0),
@@ -282,7 +275,7 @@ impl Auth {
     fn say_why(&self, exchange: &Exchange, user: &str, unknown: bool) {
         if self.conf.yes("auth_verbose", false) {
             let driver =
-                self.conf.sections("passdb").last().and_then(|s| s.get("driver")).unwrap_or_default();
+                self.conf.all("passdb").last().and_then(|s| s.setting("driver")).unwrap_or_default();
             let why = if unknown { "unknown user" } else { "Password mismatch" };
             log(&self.p, "auth", &format!("{driver}({user},{}): {why}", exchange.remote));
         }

@@ -10,7 +10,7 @@
 //! !include_try local.conf
 //! ```
 //!
-//! A later value of a key counts. `$key` in a value is the value so far. Sections of the same kind and
+//! A later value of a key counts. `$key` in a value is the value so far. Blocks of the same kind and
 //! name are one (`service auth`); `passdb` and `userdb` without names stand in order. Settings within
 //! `protocol imap { }` count for that protocol alone.
 //!
@@ -19,6 +19,7 @@
 
 use crate::trace::Place;
 use crate::world::clock::Duration;
+use crate::world::process::Process;
 use std::rc::Rc;
 
 /// Files may include files this deep.
@@ -37,7 +38,7 @@ pub struct Setting {
 
 /// A section with its settings and sections; the whole configuration is one without a name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Section {
+pub struct Block {
     /// `service`, `passdb`, `protocol` …
     pub kind: String,
     /// What stands between the kind and the brace.
@@ -45,7 +46,32 @@ pub struct Section {
     /// Where it begins.
     pub place: Place,
     settings: Vec<Setting>,
-    sections: Vec<Section>,
+    sections: Vec<Block>,
+}
+
+/// Reads a configuration file of a host.
+///
+/// # Errors
+/// What the real program says before it gives up.
+pub fn read(p: &Process, path: &str) -> Result<Block, String> {
+    let text = p.read_text(path).map_err(|e| format!("open({path}) failed: {e}"))?;
+    Block::parse(&text, path, p).map_err(|e| format!("Error in configuration file {e}"))
+}
+
+impl Files for Process {
+    fn read(&self, path: &str) -> Option<String> {
+        self.read_text(path).ok()
+    }
+
+    fn glob(&self, pattern: &str) -> Vec<String> {
+        let (directory, name) = pattern.rsplit_once('/').unwrap_or((".", pattern));
+        let (start, end) = name.split_once('*').unwrap_or((name, ""));
+        let all = self.list(directory).unwrap_or_default();
+        all.iter()
+            .filter(|n| n.len() >= start.len() + end.len() && n.starts_with(start) && n.ends_with(end))
+            .map(|n| format!("{directory}/{n}"))
+            .collect()
+    }
 }
 
 /// Where included files are read, and which a pattern names.
@@ -56,42 +82,42 @@ pub trait Files {
     fn glob(&self, pattern: &str) -> Vec<String>;
 }
 
-impl Section {
+impl Block {
     /// Reads a configuration, the text of the file `path`.
     ///
     /// # Errors
     /// What doveconf says of a line that is none, after `Error in configuration file`.
-    pub fn parse(text: &str, path: &str, files: &dyn Files) -> Result<Section, String> {
-        let mut root = Section::default();
+    pub fn parse(text: &str, path: &str, files: &dyn Files) -> Result<Block, String> {
+        let mut root = Block::default();
         Parser { files, depth: 0 }.file(text, path, &mut root)?;
         Ok(root)
     }
 
     /// The setting of this name that counts.
-    pub fn setting(&self, key: &str) -> Option<&Setting> {
+    pub fn entry(&self, key: &str) -> Option<&Setting> {
         self.settings.iter().rev().find(|s| s.key == key)
     }
 
     /// A value; nothing if it is not set.
-    pub fn get(&self, key: &str) -> Option<&str> {
-        self.setting(key).map(|s| s.value.as_str())
+    pub fn setting(&self, key: &str) -> Option<&str> {
+        self.entry(key).map(|s| s.value.as_str())
     }
 
     /// A value for a protocol, or for all.
-    pub fn get_for(&self, protocol: &str, key: &str) -> Option<&str> {
-        let own = self.sections("protocol").filter(|s| s.name == protocol).filter_map(|s| s.get(key)).last();
-        own.or_else(|| self.get(key))
+    pub fn for_protocol(&self, protocol: &str, key: &str) -> Option<&str> {
+        let own = self.all("protocol").filter(|s| s.name == protocol).filter_map(|s| s.setting(key)).last();
+        own.or_else(|| self.setting(key))
     }
 
     /// Is a setting `yes`?
     pub fn yes(&self, key: &str, default: bool) -> bool {
-        self.get(key)
+        self.setting(key)
             .map_or(default, |v| matches!(v.to_ascii_lowercase().as_str(), "yes" | "y" | "1" | "true"))
     }
 
     /// A setting that is a time: a number with a unit, or of seconds.
     pub fn time(&self, key: &str, default: Duration) -> Duration {
-        let Some(text) = self.get(key) else { return default };
+        let Some(text) = self.setting(key) else { return default };
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let Ok(n) = text[..digits].parse::<u64>() else { return default };
         let unit = match text[digits..].trim() {
@@ -107,16 +133,16 @@ impl Section {
 
     /// The words of a value.
     pub fn words(&self, key: &str, default: &str) -> Vec<String> {
-        self.get(key).unwrap_or(default).split_whitespace().map(str::to_owned).collect()
+        self.setting(key).unwrap_or(default).split_whitespace().map(str::to_owned).collect()
     }
 
     /// The sections of a kind, in order.
-    pub fn sections<'s>(&'s self, kind: &'s str) -> impl Iterator<Item = &'s Section> {
+    pub fn all<'s>(&'s self, kind: &'s str) -> impl Iterator<Item = &'s Block> {
         self.sections.iter().filter(move |s| s.kind == kind)
     }
 
     /// The section of a kind and name.
-    pub fn section(&self, kind: &str, name: &str) -> Option<&Section> {
+    pub fn section(&self, kind: &str, name: &str) -> Option<&Block> {
         self.sections.iter().find(|s| s.kind == kind && s.name == name)
     }
 
@@ -124,7 +150,7 @@ impl Section {
     fn open(&mut self, kind: &str, name: &str, place: Place) -> usize {
         let same = self.sections.iter().position(|s| s.kind == kind && s.name == name && !name.is_empty());
         same.unwrap_or_else(|| {
-            self.sections.push(Section { kind: kind.into(), name: name.into(), place, ..Section::default() });
+            self.sections.push(Block { kind: kind.into(), name: name.into(), place, ..Block::default() });
             self.sections.len() - 1
         })
     }
@@ -136,7 +162,7 @@ struct Parser<'f> {
 }
 
 impl Parser<'_> {
-    fn file(&mut self, text: &str, path: &str, root: &mut Section) -> Result<(), String> {
+    fn file(&mut self, text: &str, path: &str, root: &mut Block) -> Result<(), String> {
         let shared: Rc<str> = path.into();
         // The way from the root to the section that is open.
         let mut open: Vec<usize> = Vec::new();
@@ -176,7 +202,7 @@ impl Parser<'_> {
         if open.is_empty() { Ok(()) } else { Err(format!("{path}: Missing '}}'")) }
     }
 
-    fn value(&self, text: &str, section: &Section) -> String {
+    fn value(&self, text: &str, section: &Block) -> String {
         if let Some(file) = text.strip_prefix('<') {
             return self.files.read(file.trim()).unwrap_or_default();
         }
@@ -191,7 +217,7 @@ impl Parser<'_> {
             return text.to_owned();
         }
         let word = |w: &str| match w.strip_prefix('$') {
-            Some(key) => section.get(key).unwrap_or_default().to_owned(),
+            Some(key) => section.setting(key).unwrap_or_default().to_owned(),
             None => w.to_owned(),
         };
         text.split(' ').map(word).filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ")
@@ -202,7 +228,7 @@ impl Parser<'_> {
         pattern: &str,
         from: &str,
         must: bool,
-        section: &mut Section,
+        section: &mut Block,
     ) -> Result<(), String> {
         if self.depth >= DEEPEST {
             return Err(format!("{from}: files include each other too deep"));
@@ -266,25 +292,25 @@ mod tests {
                     service auth {\n unix_listener auth-userdb {\n mode = 0600\n }\n}\nservice auth {\n user = root\n}\n\
                     protocol imap {\n mail_max_userip_connections = 1\n}\n!include local.conf\n!include_try none\n\
                     auth_failure_delay = 3 secs\nname = \"a # b\"\n";
-        let conf = Section::parse(text, "/etc/dovecot/dovecot.conf", &None_).unwrap();
-        assert_eq!(conf.get("protocols"), Some("imap pop3"));
-        assert_eq!(conf.sections("passdb").count(), 2);
-        assert_eq!(conf.sections("service").count(), 1);
+        let conf = Block::parse(text, "/etc/dovecot/dovecot.conf", &None_).unwrap();
+        assert_eq!(conf.setting("protocols"), Some("imap pop3"));
+        assert_eq!(conf.all("passdb").count(), 2);
+        assert_eq!(conf.all("service").count(), 1);
         let auth = conf.section("service", "auth").unwrap();
-        assert_eq!((auth.get("user"), auth.sections("unix_listener").count()), (Some("root"), 1));
-        assert_eq!(conf.get_for("imap", "mail_max_userip_connections"), Some("1"));
-        assert_eq!(conf.get("ssl"), Some("no"));
+        assert_eq!((auth.setting("user"), auth.all("unix_listener").count()), (Some("root"), 1));
+        assert_eq!(conf.for_protocol("imap", "mail_max_userip_connections"), Some("1"));
+        assert_eq!(conf.setting("ssl"), Some("no"));
         assert_eq!(conf.time("auth_failure_delay", Duration::ZERO), Duration::from_secs(3));
-        assert_eq!(conf.get("name"), Some("a # b"));
-        assert_eq!(conf.setting("ssl").unwrap().place.to_string(), "local.conf:1");
-        assert!(Section::parse("passdb {\n", "x", &None_).is_err());
-        assert!(Section::parse("what\n", "x", &None_).is_err());
+        assert_eq!(conf.setting("name"), Some("a # b"));
+        assert_eq!(conf.entry("ssl").unwrap().place.to_string(), "local.conf:1");
+        assert!(Block::parse("passdb {\n", "x", &None_).is_err());
+        assert!(Block::parse("what\n", "x", &None_).is_err());
     }
 
     proptest! {
         #[test]
         fn any_text_is_read_or_refused(text in "[a-z ={}!\"#$\\\\\n<]{0,80}") {
-            let _ = Section::parse(&text, "x", &None_);
+            let _ = Block::parse(&text, "x", &None_);
         }
     }
 }

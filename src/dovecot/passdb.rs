@@ -4,7 +4,7 @@
 //! The drivers are `pam` (which asks /etc/shadow), `shadow`, `passwd`, `passwd-file` and `static`.
 //! Of the password schemes there are PLAIN, CLEARTEXT, CRYPT and its kinds, and PLAIN-MD5.
 
-use super::conf::Section;
+use super::conf::Block;
 use crate::trace::{Decision, Outcome};
 use crate::world::passwd;
 use crate::world::process::Process;
@@ -32,10 +32,10 @@ pub struct Stored {
 
 /// Is the password the user's, as far as the databases of a configuration know? The first that knows
 /// the user decides.
-pub fn verify(p: &Process, conf: &Section, user: &str, password: &str) -> Verdict {
+pub fn verify(p: &Process, conf: &Block, user: &str, password: &str) -> Verdict {
     let mut verdict = Verdict::Unknown;
-    for passdb in conf.sections("passdb") {
-        let driver = passdb.get("driver").unwrap_or_default();
+    for passdb in conf.all("passdb") {
+        let driver = passdb.setting("driver").unwrap_or_default();
         let found = match lookup(p, passdb, user) {
             None => Verdict::Unknown,
             Some(stored) if stored.scheme == "NOPASSWORD" || matches(&stored, password) => Verdict::Right,
@@ -65,22 +65,22 @@ pub fn verify(p: &Process, conf: &Section, user: &str, password: &str) -> Verdic
 }
 
 /// The password of a user in the first database that knows it, for mechanisms that must have it.
-pub fn credentials(p: &Process, conf: &Section, user: &str) -> Option<Stored> {
-    conf.sections("passdb").find_map(|passdb| lookup(p, passdb, user))
+pub fn credentials(p: &Process, conf: &Block, user: &str) -> Option<Stored> {
+    conf.all("passdb").find_map(|passdb| lookup(p, passdb, user))
 }
 
 /// Can any of the databases tell passwords themselves, as CRAM-MD5 needs?
-pub fn tells_passwords(conf: &Section) -> bool {
-    conf.sections("passdb").any(|s| !matches!(s.get("driver"), Some("pam")))
+pub fn tells_passwords(conf: &Block) -> bool {
+    conf.all("passdb").any(|s| !matches!(s.setting("driver"), Some("pam")))
 }
 
 /// What a database has for a user.
-fn lookup(p: &Process, passdb: &Section, user: &str) -> Option<Stored> {
-    let args = passdb.get("args").unwrap_or_default();
+fn lookup(p: &Process, passdb: &Block, user: &str) -> Option<Stored> {
+    let args = passdb.setting("args").unwrap_or_default();
     let argument = |name: &str| {
         args.split_whitespace().find_map(|a| a.strip_prefix(name)?.strip_prefix('=').map(str::to_owned))
     };
-    match passdb.get("driver")? {
+    match passdb.setting("driver")? {
         "pam" | "shadow" | "passwd" => {
             let text = p.read_text("/etc/shadow").ok()?;
             let entry = passwd::shadow_of(&text, user)?;

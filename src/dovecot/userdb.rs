@@ -3,7 +3,7 @@
 //! # Simplifications
 //! The drivers are `passwd`, `passwd-file` and `static`; `prefetch` finds nobody.
 
-use super::conf::Section;
+use super::conf::Block;
 use crate::world::process::Process;
 
 /// A user.
@@ -22,13 +22,13 @@ pub struct User {
 }
 
 /// The user, from the first database that knows it.
-pub fn find(p: &Process, conf: &Section, name: &str) -> Option<User> {
-    conf.sections("userdb").find_map(|userdb| lookup(p, userdb, name))
+pub fn find(p: &Process, conf: &Block, name: &str) -> Option<User> {
+    conf.all("userdb").find_map(|userdb| lookup(p, userdb, name))
 }
 
-fn lookup(p: &Process, userdb: &Section, name: &str) -> Option<User> {
-    let args = userdb.get("args").unwrap_or_default();
-    match userdb.get("driver")? {
+fn lookup(p: &Process, userdb: &Block, name: &str) -> Option<User> {
+    let args = userdb.setting("args").unwrap_or_default();
+    match userdb.setting("driver")? {
         "passwd" => {
             let fs = p.host().fs();
             let user = p.host().users().getpwnam(&fs, name)?;

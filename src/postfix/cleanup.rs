@@ -21,14 +21,15 @@ mod mapping;
 mod mime;
 mod recipients;
 
+use super::address_map::MapTrouble;
 use super::dict::Maps;
 use super::ipc::{CleanupStatus, ClientInfo, GivenUp, RewriteContext, Submission, TraceFlags};
 use super::master::{self, Trigger};
+use super::own_domains::OwnDomains;
 use super::queue::{self, Queue, Recipient, SPOOL};
 use super::record::{self, Type};
 use super::rewrite::Rewriter;
 use super::server::Daemon;
-use crate::trace::{Decision, Outcome};
 use crate::world::clock::Time;
 use crate::world::errno::Sys;
 use crate::world::process::Process;
@@ -62,6 +63,7 @@ struct Cleanup<'d> {
     rewriter: Rewriter,
     expansion: Expansion,
     mapping: Mapping,
+    own: Rc<OwnDomains>,
     checks: Checks,
     bcc: Bcc,
     settings: Settings,
@@ -112,8 +114,8 @@ impl<'d> Cleanup<'d> {
             remote_domain: daemon.string("remote_header_rewrite_domain"),
             delay_warning: daemon.seconds("delay_warning_time"),
         };
-        let expansion = Expansion::new(daemon)?;
-        let mapping = Mapping::new(daemon)?;
+        let own = Rc::new(OwnDomains::new(daemon)?);
+        let (expansion, mapping) = (Expansion::new(daemon, own.clone()), Mapping::new(daemon, own.clone()));
         let checks = Checks::new(daemon);
         let bcc = Bcc {
             always: daemon.string("always_bcc"),
@@ -121,7 +123,7 @@ impl<'d> Cleanup<'d> {
             by_recipient: Maps::open(&daemon.string("recipient_bcc_maps"), &daemon.p)?,
             delimiter: daemon.string("recipient_delimiter"),
         };
-        Ok(Cleanup { daemon, rewriter: Rewriter::default(), expansion, mapping, checks, bcc, settings })
+        Ok(Cleanup { daemon, rewriter: Rewriter::default(), expansion, mapping, own, checks, bcc, settings })
     }
 
     /// One message, from one client.
@@ -192,7 +194,10 @@ impl<'d> Cleanup<'d> {
 
     async fn accept(&self, id: &Rc<str>, mut submission: Submission) -> CleanupStatus {
         let p = &self.daemon.p;
-        let sender = self.address(&submission, Class::EnvelopeSender, &submission.sender).await;
+        let sender = match self.address(id, &submission, Class::EnvelopeSender, &submission.sender).await {
+            Ok(sender) => sender,
+            Err(status) => return status,
+        };
         let message = match self.complete(id, &mut submission, &sender).await {
             Ok(message) => message,
             Err(status) => return status,
@@ -205,7 +210,10 @@ impl<'d> Cleanup<'d> {
             p.queue_event(id, queue::gone(Queue::Incoming));
             return CleanupStatus::Ok;
         }
-        let recipients = self.recipients(&submission, &sender).await;
+        let recipients = match self.recipients(id, &submission, &sender).await {
+            Ok(recipients) => recipients,
+            Err(status) => return status,
+        };
         if recipients.is_empty() {
             return rejected(550, "5.1.1", "no recipients specified");
         }
@@ -241,43 +249,60 @@ impl<'d> Cleanup<'d> {
     }
 
     /// An address of the envelope, completed and mapped.
-    async fn address(&self, s: &Submission, class: Class, address: &Rc<str>) -> Rc<str> {
+    async fn address(
+        &self,
+        id: &str,
+        s: &Submission,
+        class: Class,
+        address: &Rc<str>,
+    ) -> Result<Rc<str>, CleanupStatus> {
         let complete = self.rewriter.rewrite(&self.daemon.p, s.context, address).await;
-        if s.internal {
-            return complete;
+        if s.internal || complete.is_empty() {
+            return Ok(complete);
         }
-        self.mapping.map(self.daemon, &self.rewriter, class, complete).await
+        let mapped = self.mapping.apply(self.daemon, &self.rewriter, complete, class).await;
+        mapped.map_err(|trouble| self.unmapped(id, &trouble, "4.3.0", "queue file write error"))
+    }
+
+    fn unmapped(&self, id: &str, trouble: &MapTrouble, dsn: &str, text: &str) -> CleanupStatus {
+        self.daemon.msg.log_warn(format!("{id}: {} -- message not accepted, try again later", trouble.0));
+        rejected(451, dsn, text)
     }
 
     /// The recipients to deliver to: completed, mapped, expanded, without duplicates.
-    async fn recipients(&self, submission: &Submission, sender: &Rc<str>) -> Vec<Recipient> {
+    async fn recipients(
+        &self,
+        id: &str,
+        submission: &Submission,
+        sender: &Rc<str>,
+    ) -> Result<Vec<Recipient>, CleanupStatus> {
         let mut all: Vec<Recipient> = Vec::with_capacity(submission.recipients.len());
         if !submission.internal
             && !sender.is_empty()
             && let Some(copy) = self.copy_to(&self.bcc.by_sender, sender)
         {
-            self.add(submission, &copy, true, &mut all).await;
+            self.add(id, submission, &copy, true, &mut all).await?;
         }
         for rcpt in &submission.recipients {
-            self.add(submission, rcpt, false, &mut all).await;
-            let address = self.address(submission, Class::EnvelopeRecipient, &rcpt.address).await;
+            self.add(id, submission, rcpt, false, &mut all).await?;
+            let address = self.address(id, submission, Class::EnvelopeRecipient, &rcpt.address).await?;
             if !submission.internal
                 && let Some(copy) = self.copy_to(&self.bcc.by_recipient, &address)
             {
-                self.add(submission, &copy, true, &mut all).await;
+                self.add(id, submission, &copy, true, &mut all).await?;
             }
         }
         for copy in &submission.actions.bcc {
-            self.add(submission, &copy_for(copy.clone()), true, &mut all).await;
+            self.add(id, submission, &copy_for(copy.clone()), true, &mut all).await?;
         }
         if !submission.internal && !self.bcc.always.is_empty() && !all.is_empty() {
-            self.add(submission, &copy_for(self.bcc.always.clone()), true, &mut all).await;
+            self.add(id, submission, &copy_for(self.bcc.always.clone()), true, &mut all).await?;
         }
         if let (Some(target), Some(first)) = (&submission.actions.redirect, all.first().cloned()) {
             let address = self.rewriter.rewrite(&self.daemon.p, RewriteContext::Local, target).await;
-            return vec![Recipient { address, ..first }];
+            return Ok(vec![Recipient { address, ..first }]);
         }
-        all
+        Ok(all)
     }
 
     /// Who gets a copy of mail from or to an address.
@@ -285,7 +310,7 @@ impl<'d> Cleanup<'d> {
         if maps.is_empty() {
             return None;
         }
-        match maps.find_address_of(address, &self.bcc.delimiter, self.mapping.is_own(address)) {
+        match maps.find_address_of(address, &self.bcc.delimiter, address.rsplit_once('@').is_some_and(|(_, d)| self.own.contain(d))) {
             Ok(found) => found.map(|f| copy_for(f.value)),
             Err(e) => {
                 self.daemon.msg.log_warn(e);
@@ -295,8 +320,15 @@ impl<'d> Cleanup<'d> {
     }
 
     /// Adds what a recipient becomes.
-    async fn add(&self, submission: &Submission, rcpt: &Recipient, is_copy: bool, all: &mut Vec<Recipient>) {
-        let address = self.address(submission, Class::EnvelopeRecipient, &rcpt.address).await;
+    async fn add(
+        &self,
+        id: &str,
+        submission: &Submission,
+        rcpt: &Recipient,
+        is_copy: bool,
+        all: &mut Vec<Recipient>,
+    ) -> Result<(), CleanupStatus> {
+        let address = self.address(id, submission, Class::EnvelopeRecipient, &rcpt.address).await?;
         let original = if rcpt.original.is_empty() { rcpt.address.clone() } else { rcpt.original.clone() };
         let dsn_orcpt = match &*rcpt.dsn_orcpt {
             // Whoever gets a copy was no recipient of the sender's.
@@ -304,7 +336,13 @@ impl<'d> Cleanup<'d> {
             "" => format!("rfc822;{}", crate::proto::smtp::xtext_encode(&address)).into(),
             _ => rcpt.dsn_orcpt.clone(),
         };
-        let into = self.expansion.expand(self.daemon, &self.rewriter, &self.mapping, address).await;
+        let into = match submission.internal {
+            true => vec![address],
+            false => match self.expansion.expand(self.daemon, &self.rewriter, address).await {
+                Ok(into) => into,
+                Err(trouble) => return Err(self.unmapped(id, &trouble, "4.6.0", "Alias expansion error")),
+            },
+        };
         for address in into {
             let (original, dsn_orcpt) = (original.clone(), dsn_orcpt.clone());
             let next = Recipient { address, original, dsn_orcpt, ..rcpt.clone() };
@@ -312,6 +350,7 @@ impl<'d> Cleanup<'d> {
                 all.push(next);
             }
         }
+        Ok(())
     }
 
     /// Would the second one be a duplicate?
@@ -418,7 +457,7 @@ impl<'d> Cleanup<'d> {
         let log = |text: &str| self.daemon.msg.log(text);
         let first = match s.recipients.first() {
             Some(rcpt) if !s.recipients_last => {
-                Some(self.address(s, Class::EnvelopeRecipient, &rcpt.address).await)
+                Some(self.address(id, s, Class::EnvelopeRecipient, &rcpt.address).await?)
             }
             _ => None,
         };
@@ -434,7 +473,10 @@ impl<'d> Cleanup<'d> {
         if !inspector.actions.discard {
             let local = s.context == RewriteContext::Local;
             if local || !self.settings.remote_domain.is_empty() {
-                pass.rewrite_addresses(self.daemon, &self.rewriter, &self.mapping).await;
+                let mapping = (!s.internal).then_some(&self.mapping);
+                pass.rewrite_addresses(self.daemon, &self.rewriter, mapping)
+                    .await
+                    .map_err(|trouble| self.unmapped(id, &trouble, "4.3.0", "queue file write error"))?;
             }
             if local || self.settings.always_add_missing || !self.settings.remote_domain.is_empty() {
                 pass.add_missing(&self.settings, sender, self.daemon.p.now(), &log);
@@ -523,15 +565,4 @@ fn client_attributes(client: &ClientInfo, file: &mut Vec<u8>) {
 
 fn rejected(code: u16, dsn: &str, text: &str) -> CleanupStatus {
     CleanupStatus::Rejected { code, dsn: dsn.into(), text: text.into() }
-}
-
-/// Records that an address became others.
-fn expanded(daemon: &Daemon, table: &str, address: &str, into: &[Rc<str>]) {
-    daemon.p.decide(|| Decision {
-        rule: "virtual alias".into(),
-        setting: "virtual_alias_maps".into(),
-        place: daemon.config.place("virtual_alias_maps"),
-        compared: format!("{address} in {table}"),
-        outcome: Outcome::Becomes(into.join(", ").into()),
-    });
 }

@@ -228,6 +228,14 @@ pub struct DeliveryRequest {
     pub data_offset: usize,
 }
 
+impl DeliveryRequest {
+    /// What is known of the client that handed the message in: an attribute of the queue file.
+    pub fn client_attribute(&self, name: &str) -> Option<String> {
+        let file = super::queue::QueueFile::parse(self.file.clone()).ok()?;
+        file.attribute(name).map(|value| value.into_owned())
+    }
+}
+
 /// What came of a try: a delivery agent → qmgr.
 #[derive(Clone, Debug)]
 pub struct DeliveryReport {

@@ -54,8 +54,9 @@ async fn pick_up(daemon: &Daemon, old_id: &Rc<str>, path: &str) {
             if !dsn.starts_with('4') =>
         {
             // The real one has cleanup bounce it; the sender of local mail sees it in the log.
-            refused(daemon, &id, &file, &dsn, &text).await;
-            done(daemon, old_id, path);
+            if refused(daemon, &id, &file, &dsn, &text).await {
+                done(daemon, old_id, path);
+            }
         }
         _ => {
             daemon.msg.log(&format!("warning: maildrop/{old_id}: error writing {id}: queue file write error"))
@@ -78,7 +79,7 @@ fn submission(daemon: &Daemon, id: &str, uid: u32, file: &QueueFile) -> Submissi
     let by = format!("{} ({}, from userid {uid})", daemon.string("myhostname"), daemon.string("mail_name"));
     let trace = match file.attribute("trace_flags").as_deref() {
         Some("256") => TraceFlags::VerifyOnly,
-        Some("512") => TraceFlags::Record,
+        Some("1024") => TraceFlags::Record,
         _ => TraceFlags::None,
     };
     Submission {
@@ -103,7 +104,7 @@ fn submission(daemon: &Daemon, id: &str, uid: u32, file: &QueueFile) -> Submissi
 }
 
 /// Tells the sender of a message that may never enter the queue.
-async fn refused(daemon: &Daemon, id: &Rc<str>, file: &QueueFile, dsn: &str, text: &str) {
+async fn refused(daemon: &Daemon, id: &Rc<str>, file: &QueueFile, dsn: &str, text: &str) -> bool {
     let (p, rewriter) = (&daemon.p, super::rewrite::Rewriter::default());
     let mut file = file.clone();
     file.sender = rewriter.rewrite(p, RewriteContext::Local, &file.sender).await;
@@ -114,5 +115,5 @@ async fn refused(daemon: &Daemon, id: &Rc<str>, file: &QueueFile, dsn: &str, tex
             rcpt.original = given;
         }
     }
-    super::bounce::refuse(daemon, id, &file, super::deliver::Dsn::new(dsn, text)).await;
+    super::bounce::refuse(daemon, id, &file, super::deliver::Dsn::new(dsn, text)).await
 }

@@ -35,6 +35,7 @@ enum Mode {
     Newaliases,
     Flush,
     Smtp,
+    Nothing,
 }
 
 #[derive(Default)]
@@ -86,6 +87,7 @@ pub async fn main(p: Process) -> i32 {
             (_, Some(site)) => run("/usr/sbin/postqueue", vec!["-s".into(), site]).await,
             _ => run("/usr/sbin/postqueue", vec!["-f".into()]).await,
         },
+        Mode::Nothing => 0,
         Mode::Smtp => fail(&msg, "-bs: SMTP on standard input is not available in the lab".to_owned()).await,
         Mode::Enqueue | Mode::Verify => enqueue(&p, &msg, options).await,
     }
@@ -165,6 +167,8 @@ fn mode(letter: &str) -> Result<Mode, String> {
         "p" => Mode::Mailq,
         "i" => Mode::Newaliases,
         "s" => Mode::Smtp,
+        // The status database of another sendmail: there is none, and nobody minds.
+        "h" | "H" => Mode::Nothing,
         other => return Err(format!("unsupported: -b{other}")),
     })
 }
@@ -176,7 +180,7 @@ fn queue_option(rest: &str, o: &mut Options) -> Result<(), String> {
         Some(("R", site)) => o.flush_site = Some(site.to_owned()),
         Some(("I", id)) => o.flush_id = Some(id.to_owned()),
         // `-qTIME` starts a queue runner elsewhere; master does that here.
-        Some((first, _)) if first.starts_with(|c: char| c.is_ascii_digit()) => o.mode = Mode::Enqueue,
+        Some((first, _)) if first.starts_with(|c: char| c.is_ascii_digit()) => o.mode = Mode::Nothing,
         Some(_) => return Err(format!("-q{rest} is not implemented")),
     }
     Ok(())
@@ -280,7 +284,7 @@ async fn enqueue(p: &Process, msg: &Msg, options: Options) -> i32 {
             }
             0
         }
-        Ok(super::postdrop::TOO_BIG) => {
+        Ok(super::postdrop::TOO_LARGE) => {
             msg.warn("mail_stream_cleanup: close error").await;
             fail(msg, format!("{who}: message file too big")).await
         }
@@ -367,7 +371,7 @@ fn encode(
     };
     match trace {
         TraceFlags::None => {}
-        TraceFlags::Record => attr(&mut file, "trace_flags=512".into()),
+        TraceFlags::Record => attr(&mut file, "trace_flags=1024".into()),
         TraceFlags::VerifyOnly => attr(&mut file, "trace_flags=256".into()),
     }
     if let Some(envid) = &o.envid {

@@ -3,6 +3,7 @@
 //! `max_idle` without one, or when master retires it.
 
 use super::config::Config;
+use super::dict::MatchList;
 use super::msg::Msg;
 use super::{config_of, master};
 use crate::world::clock::Duration;
@@ -10,7 +11,7 @@ use crate::world::process::Process;
 use crate::world::stream::Stream;
 use crate::world::timer::{Either, race};
 use crate::world::users::Cred;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 /// What a daemon has from the start.
@@ -25,6 +26,7 @@ pub struct Daemon {
     pub service: Rc<master::Service>,
     uses: Cell<u64>,
     limits: Limits,
+    fast_flush: OnceCell<Option<MatchList>>,
 }
 
 #[derive(Clone, Copy)]
@@ -54,7 +56,15 @@ impl Daemon {
             max_use: config.int("max_use").unwrap_or(100).max(1) as u64,
             max_idle: config.seconds("max_idle").unwrap_or(Duration::from_secs(100)),
         };
-        Ok(Daemon { p, config: Rc::new(config), msg, service, uses: Cell::new(0), limits })
+        Ok(Daemon {
+            p,
+            config: Rc::new(config),
+            msg,
+            service,
+            uses: Cell::new(0),
+            limits,
+            fast_flush: OnceCell::new(),
+        })
     }
 
     /// The next connection; `None` when it is time to end.
@@ -67,23 +77,21 @@ impl Daemon {
             .timeout(self.limits.max_idle, race(self.service.listener().accept(), self.service.retirement()));
         let stream = match next.await {
             Some(Either::Left(stream)) => stream,
-            Some(Either::Right(())) | None => {
-                self.service.listener().stop_accepting();
-                return None;
-            }
+            Some(Either::Right(())) | None => return None,
         };
         self.uses.set(self.uses.get() + 1);
+        self.service.serves(self.p.pid());
         Some(stream)
     }
 
     /// The next connection of a daemon that lives as long as the mail system; `None` when retired.
     pub async fn accept_always(&self) -> Option<Stream> {
         match race(self.service.listener().accept(), self.service.retirement()).await {
-            Either::Left(stream) => Some(stream),
-            Either::Right(()) => {
-                self.service.listener().stop_accepting();
-                None
+            Either::Left(stream) => {
+                self.service.serves(self.p.pid());
+                Some(stream)
             }
+            Either::Right(()) => None,
         }
     }
 
@@ -94,6 +102,12 @@ impl Daemon {
         let read = self.p.read_file(path);
         self.p.set_cred(own);
         read.is_ok()
+    }
+
+    /// `fast_flush_domains`; nothing if they cannot be read.
+    pub fn fast_flush(&self) -> Option<&MatchList> {
+        let read = || MatchList::domains("fast_flush_domains", &self.config, &self.p).ok();
+        self.fast_flush.get_or_init(read).as_ref()
     }
 
     /// A setting as a text, with everything it refers to filled in.

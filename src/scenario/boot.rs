@@ -75,9 +75,11 @@ fn whole(message: String) -> Problem {
 /// All programs of the lab.
 pub fn programs() -> Programs {
     let all = postfix::PROGRAMS.iter().map(|(name, _, _, program)| (*name, *program));
-    let dovecot = dovecot::PROGRAMS.iter().map(|(name, _, program)| (*name, *program));
     Programs::new(
-        all.chain(dovecot).chain(mua::programs()).chain(procmail::programs()).chain(shell::programs()),
+        all.chain(dovecot::programs())
+            .chain(mua::programs())
+            .chain(procmail::programs())
+            .chain(shell::programs()),
     )
 }
 

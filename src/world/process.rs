@@ -141,6 +141,14 @@ impl Process {
         self.0.cred.replace(cred);
     }
 
+    /// Does something with other rights, and takes its own back.
+    pub fn with_rights<T>(&self, cred: &Cred, f: impl FnOnce(&Process) -> T) -> T {
+        let own = self.0.cred.replace(cred.clone());
+        let result = f(self);
+        self.0.cred.replace(own);
+        result
+    }
+
     /// The user who started it, whatever rights a set-id program gave it.
     pub fn real_uid(&self) -> Uid {
         self.0.real_uid.get()

@@ -17,15 +17,15 @@ pub const MAIL_LOG: &str = "/var/log/maillog";
 impl Process {
     /// Writes a line to the mail log under `ident`, which gets the process id in brackets.
     pub fn syslog(&self, ident: &str, text: &str) {
-        self.log_line(ident, Some(self.pid()), text);
+        self.write_log(ident, Some(self.pid()), text);
     }
 
-    /// The same of a program that does not tell its process id (openlog(3) without `LOG_PID`).
-    pub fn syslog_without_pid(&self, ident: &str, text: &str) {
-        self.log_line(ident, None, text);
+    /// The same without the process id, as daemons do that log through another process.
+    pub fn syslog_plain(&self, ident: &str, text: &str) {
+        self.write_log(ident, None, text);
     }
 
-    fn log_line(&self, ident: &str, pid: Option<u32>, text: &str) {
+    fn write_log(&self, ident: &str, pid: Option<u32>, text: &str) {
         let (host, world) = (self.host(), self.world());
         let now = world.now();
         let short = host.short_name();

@@ -4,36 +4,15 @@ use super::Settings;
 use super::checks::{Fate, Inspector, Part};
 use super::mapping::{Class, Mapping};
 use super::mime::{self, ContentType};
+use crate::postfix::address_map::MapTrouble;
 use crate::postfix::ipc::Submission;
 use crate::postfix::rewrite::Rewriter;
 use crate::postfix::server::Daemon;
 use crate::proto::address::{self, HeaderAddresses};
-use crate::proto::message;
+use crate::proto::message::{self, Role};
 use crate::world::clock::Time;
 use bytes::Bytes;
 use std::rc::Rc;
-
-/// Headers with addresses that cleanup completes, and whose addresses these are.
-const ADDRESS_HEADERS: [(&str, Class); 18] = [
-    ("apparently-to", Class::HeaderRecipient),
-    ("bcc", Class::HeaderRecipient),
-    ("cc", Class::HeaderRecipient),
-    ("disposition-notification-to", Class::HeaderSender),
-    ("errors-to", Class::HeaderSender),
-    ("from", Class::HeaderSender),
-    ("mail-followup-to", Class::HeaderSender),
-    ("reply-to", Class::HeaderSender),
-    ("resent-bcc", Class::HeaderRecipient),
-    ("resent-cc", Class::HeaderRecipient),
-    ("resent-from", Class::HeaderSender),
-    ("resent-reply-to", Class::HeaderSender),
-    ("resent-sender", Class::HeaderSender),
-    ("resent-to", Class::HeaderRecipient),
-    ("return-path", Class::HeaderSender),
-    ("return-receipt-to", Class::HeaderSender),
-    ("sender", Class::HeaderSender),
-    ("to", Class::HeaderRecipient),
-];
 
 /// One message's headers.
 pub struct Pass<'s> {
@@ -161,20 +140,29 @@ impl<'s> Pass<'s> {
     }
 
     /// Completes the addresses of a local message's headers.
-    pub async fn rewrite_addresses(&mut self, daemon: &Daemon, rewriter: &Rewriter, mapping: &Mapping) {
+    ///
+    /// # Errors
+    /// A table of addresses that cannot answer.
+    pub async fn rewrite_addresses(
+        &mut self,
+        daemon: &Daemon,
+        rewriter: &Rewriter,
+        mapping: Option<&Mapping>,
+    ) -> Result<(), MapTrouble> {
         for header in &mut self.headers {
             let Some(colon) = memchr::memchr(b':', header) else { continue };
-            let name = header[..colon].to_ascii_lowercase();
-            let Some((_, class)) = ADDRESS_HEADERS.iter().find(|(h, _)| h.as_bytes() == &*name) else {
-                continue;
-            };
+            let Some(role) = message::address_role(&header[..colon]) else { continue };
+            let class = if role == Role::Sender { Class::HeaderSender } else { Class::HeaderRecipient };
             let text = String::from_utf8_lossy(&header[colon + 1..]).into_owned();
             let mut addresses = HeaderAddresses::parse(&text);
             let mut changed = false;
             for address in addresses.iter_mut() {
                 let old: Rc<str> = address.as_str().into();
                 let new = rewriter.rewrite(&daemon.p, self.submission.context, &old).await;
-                let new = mapping.map(daemon, rewriter, *class, new).await;
+                let new = match mapping {
+                    Some(mapping) => mapping.apply(daemon, rewriter, new, class).await?,
+                    None => new,
+                };
                 if new != old {
                     *address = new.to_string();
                     changed = true;
@@ -185,6 +173,7 @@ impl<'s> Pass<'s> {
                 *header = addresses.fold(&name).into_bytes();
             }
         }
+        Ok(())
     }
 
     /// Adds what a message must have; `from` is the completed envelope sender.

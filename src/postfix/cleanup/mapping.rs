@@ -1,25 +1,27 @@
-//! Address mapping: `canonical_maps` and its kin, and `masquerade_domains` (ADDRESS_REWRITING_README).
+//! One-to-one mapping of addresses as a message comes in: `canonical_maps` and their kin, and
+//! masquerading, which takes subdomains off.
 
-use crate::postfix::config::Config;
-use crate::postfix::dict::{Found, Maps, MatchList};
-use crate::postfix::ipc::RewriteContext;
+use crate::postfix::address_map::{AddressMap, MapTrouble};
+use crate::postfix::own_domains::OwnDomains;
 use crate::postfix::rewrite::Rewriter;
 use crate::postfix::server::Daemon;
-use crate::proto::address;
-use crate::trace::{Decision, Outcome};
 use std::rc::Rc;
 
-/// What an address is.
+/// Where an address stands; the `…_classes` settings go by it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Class {
+    /// `MAIL FROM`
     EnvelopeSender,
+    /// `RCPT TO`
     EnvelopeRecipient,
+    /// `From:`, `Sender:`, `Reply-To:` …
     HeaderSender,
+    /// `To:`, `Cc:` …
     HeaderRecipient,
 }
 
 impl Class {
-    const fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Class::EnvelopeSender => "envelope_sender",
             Class::EnvelopeRecipient => "envelope_recipient",
@@ -28,187 +30,112 @@ impl Class {
         }
     }
 
-    const fn is_sender(self) -> bool {
+    fn is_sender(self) -> bool {
         matches!(self, Class::EnvelopeSender | Class::HeaderSender)
     }
 }
 
-/// How often one mapping may lead to the next.
-const DEEPEST: usize = 10;
-
-/// A table and the addresses that it maps.
-struct Canonical {
-    setting: &'static str,
-    maps: Maps,
-    classes: Vec<Rc<str>>,
+/// The tables, and the classes of addresses that each is for.
+pub struct Mapping {
+    own: Rc<OwnDomains>,
+    sender: (AddressMap, Vec<Rc<str>>),
+    recipient: (AddressMap, Vec<Rc<str>>),
+    canonical: (AddressMap, Vec<Rc<str>>),
+    masquerade: Masquerade,
 }
 
-/// The tables and lists.
-pub struct Mapping {
-    tables: [Canonical; 3],
-    masquerade: Vec<Rc<str>>,
-    masquerade_classes: Vec<Rc<str>>,
-    exceptions: MatchList,
-    propagate: bool,
-    mydestination: MatchList,
-    myorigin: Rc<str>,
-    delimiter: Rc<str>,
+/// Domains of which subdomains are hidden (`masquerade_domains`).
+struct Masquerade {
+    domains: Vec<Rc<str>>,
+    exceptions: Vec<Rc<str>>,
+    classes: Vec<Rc<str>>,
 }
 
 impl Mapping {
     /// Opens the tables.
+    pub fn new(daemon: &Daemon, own: Rc<OwnDomains>) -> Mapping {
+        let list = |name: &str| daemon.config.list(name);
+        let map = |maps, classes| (AddressMap::open(daemon, maps, "canonical"), list(classes));
+        Mapping {
+            own,
+            sender: map("sender_canonical_maps", "sender_canonical_classes"),
+            recipient: map("recipient_canonical_maps", "recipient_canonical_classes"),
+            canonical: map("canonical_maps", "canonical_classes"),
+            masquerade: Masquerade {
+                domains: list("masquerade_domains").iter().map(|d| d.to_ascii_lowercase().into()).collect(),
+                exceptions: list("masquerade_exceptions"),
+                classes: list("masquerade_classes"),
+            },
+        }
+    }
+
+    /// What an address of this class becomes.
     ///
     /// # Errors
-    /// A file that cannot be read, for the log.
-    pub fn new(daemon: &Daemon) -> Result<Mapping, String> {
-        let p = &daemon.p;
-        let table = |setting: &'static str, classes: &str| -> Result<Canonical, String> {
-            let maps = Maps::open(&daemon.string(setting), p)?;
-            for e in maps.errors() {
-                daemon.msg.log(&format!("error: {e}"));
-            }
-            Ok(Canonical { setting, maps, classes: daemon.config.list(classes) })
-        };
-        let exceptions = daemon.string("masquerade_exceptions");
-        Ok(Mapping {
-            tables: [
-                table("sender_canonical_maps", "sender_canonical_classes")?,
-                table("recipient_canonical_maps", "recipient_canonical_classes")?,
-                table("canonical_maps", "canonical_classes")?,
-            ],
-            masquerade: daemon.config.list("masquerade_domains"),
-            masquerade_classes: daemon.config.list("masquerade_classes"),
-            exceptions: MatchList::strings("masquerade_exceptions", &exceptions, p)?,
-            propagate: propagates(&daemon.config, "canonical"),
-            mydestination: MatchList::domains("mydestination", &daemon.config, p)?,
-            myorigin: daemon.string("myorigin"),
-            delimiter: daemon.string("recipient_delimiter"),
-        })
-    }
-
-    /// Is there nothing to be mapped?
-    pub fn is_empty(&self) -> bool {
-        self.masquerade.is_empty() && self.tables.iter().all(|t| t.maps.is_empty())
-    }
-
-    /// Is this a domain of this host, so that tables may hold its users alone?
-    pub fn is_own(&self, address: &str) -> bool {
-        address::domain(address)
-            .is_some_and(|d| d.eq_ignore_ascii_case(&self.myorigin) || self.mydestination.matches(d))
-    }
-
-    /// What an address that is complete becomes.
-    pub async fn map(&self, daemon: &Daemon, rewriter: &Rewriter, class: Class, address: Rc<str>) -> Rc<str> {
-        if address.is_empty() || self.is_empty() {
-            return address;
-        }
-        let mut address = address;
-        for table in &self.tables {
-            let other = if class.is_sender() { "recipient_canonical_maps" } else { "sender_canonical_maps" };
-            let applies = table.classes.iter().any(|c| **c == *class.name());
-            if applies && table.setting != other && !table.maps.is_empty() {
-                address = self.by_table(daemon, rewriter, table, address).await;
-            }
-        }
-        if self.masquerade_classes.iter().any(|c| **c == *class.name()) {
-            address = self.masqueraded(daemon, address);
-        }
-        address
-    }
-
-    async fn by_table(
+    /// Why that cannot be said now; the message is not taken.
+    pub async fn apply(
         &self,
         daemon: &Daemon,
         rewriter: &Rewriter,
-        table: &Canonical,
-        from: Rc<str>,
-    ) -> Rc<str> {
-        let mut address = from;
-        for _ in 0..DEEPEST {
-            let own = self.is_own(&address);
-            let found = match table.maps.find_address_of(&address, &self.delimiter, own) {
-                Ok(Some(found)) => found,
-                Ok(None) => return address,
-                Err(e) => {
-                    daemon.msg.log_warn(e);
-                    return address;
-                }
-            };
-            let Some(new) = address::parse_list(&found.value).into_iter().next() else { return address };
-            // `@domain` in a table keeps the user.
-            let new = match (new.strip_prefix('@'), address.rsplit_once('@')) {
-                (Some(domain), Some((user, _))) => format!("{user}@{domain}"),
-                _ => new,
-            };
-            let new = rewriter.rewrite(&daemon.p, RewriteContext::Local, &new.into()).await;
-            let new = if self.propagate { with_extension(new, &found) } else { new };
-            daemon.p.decide(|| Decision {
-                rule: "address mapping".into(),
-                setting: table.setting.into(),
-                place: daemon.config.place(table.setting),
-                compared: format!("{address} in {}", found.table),
-                outcome: Outcome::Becomes(new.to_string().into()),
-            });
-            if new == address {
-                return address;
-            }
-            let again = !new.eq_ignore_ascii_case(&address);
-            address = new;
-            if !again {
-                return address;
+        address: Rc<str>,
+        class: Class,
+    ) -> Result<Rc<str>, MapTrouble> {
+        let mut address = address;
+        let own_kind = if class.is_sender() { &self.sender } else { &self.recipient };
+        for (map, classes) in [own_kind, &self.canonical] {
+            if has(classes, class) {
+                address = map.map_to_one(daemon, &self.own, rewriter, &address).await?;
             }
         }
-        daemon.msg.log_warn(format!("unreasonable {} map nesting for {address}", table.setting));
-        address
-    }
-
-    /// Hosts of a domain hide behind it (`masquerade_domains`).
-    fn masqueraded(&self, daemon: &Daemon, address: Rc<str>) -> Rc<str> {
-        let Some((user, domain)) = address.rsplit_once('@') else { return address };
-        if self.masquerade.is_empty() || self.exceptions.matches(user) {
-            return address;
-        }
-        for entry in &self.masquerade {
-            let bare = entry.trim_start_matches('!');
-            let keeps = entry.len() - bare.len() == 1;
-            if domain.eq_ignore_ascii_case(bare) {
-                return address;
-            }
-            let cut = domain.len().checked_sub(bare.len()).filter(|at| *at > 0);
-            let within = cut.is_some_and(|at| {
-                domain.is_char_boundary(at)
-                    && domain[at..].eq_ignore_ascii_case(bare)
-                    && domain[..at].ends_with('.')
-            });
-            if within {
-                if keeps {
-                    return address;
-                }
-                let new: Rc<str> = format!("{user}@{bare}").into();
-                daemon.p.decide(|| Decision {
-                    rule: "masquerade".into(),
-                    setting: "masquerade_domains".into(),
-                    place: daemon.config.place("masquerade_domains"),
-                    compared: format!("{domain} is within {bare}"),
-                    outcome: Outcome::Becomes(new.to_string().into()),
-                });
-                return new;
-            }
-        }
-        address
+        Ok(self.masquerade.apply(&address, class).unwrap_or(address))
     }
 }
 
-/// Does a kind of table pass an address's extension on (`propagate_unmatched_extensions`)?
-pub fn propagates(config: &Config, kind: &str) -> bool {
-    config.list("propagate_unmatched_extensions").iter().any(|w| **w == *kind)
+fn has(classes: &[Rc<str>], class: Class) -> bool {
+    classes.iter().any(|c| **c == *class.name())
 }
 
-/// A result with the extension that the key did not have.
-pub fn with_extension(address: Rc<str>, found: &Found) -> Rc<str> {
-    match (&found.unmatched, address.rsplit_once('@')) {
-        (Some(extension), Some((user, domain))) => format!("{user}{extension}@{domain}").into(),
-        (Some(extension), None) => format!("{address}{extension}").into(),
-        (None, _) => address,
+impl Masquerade {
+    fn apply(&self, address: &str, class: Class) -> Option<Rc<str>> {
+        if self.domains.is_empty() || !has(&self.classes, class) {
+            return None;
+        }
+        let (local, domain) = address.rsplit_once('@')?;
+        if self.exceptions.iter().any(|e| e.eq_ignore_ascii_case(local)) {
+            return None;
+        }
+        let domain = domain.to_ascii_lowercase();
+        for masked in &self.domains {
+            let parent = masked.trim_start_matches('!');
+            let keeps = (masked.len() - parent.len()) % 2 == 1;
+            if domain == parent {
+                return None;
+            }
+            if domain.strip_suffix(parent).is_some_and(|rest| rest.ends_with('.')) {
+                return (!keeps).then(|| format!("{local}@{parent}").into());
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subdomains_are_hidden() {
+        let masquerade = Masquerade {
+            domains: vec!["!lab.example.com".into(), "example.com".into()],
+            exceptions: vec!["root".into()],
+            classes: vec!["envelope_sender".into()],
+        };
+        let apply = |a: &str| masquerade.apply(a, Class::EnvelopeSender).map(|a| a.to_string());
+        assert_eq!(apply("a@host.example.com"), Some("a@example.com".into()));
+        assert_eq!(apply("a@x.lab.example.com"), None);
+        assert_eq!(apply("a@example.com"), None);
+        assert_eq!(apply("a@badexample.com"), None);
+        assert_eq!(apply("root@host.example.com"), None);
+        assert_eq!(masquerade.apply("a@host.example.com", Class::HeaderSender), None);
     }
 }
