@@ -95,8 +95,6 @@ pub const HAS_EFFECT: &[&str] = &[
     "lmtp_data_done_timeout",
     "lmtp_data_init_timeout",
     "lmtp_data_xfer_timeout",
-    "lmtp_discard_ehlo_keyword_address_maps",
-    "lmtp_discard_ehlo_keywords",
     "lmtp_dns_support_level",
     "lmtp_generic_maps",
     "lmtp_lhlo_name",

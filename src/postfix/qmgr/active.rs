@@ -165,9 +165,10 @@ impl Qmgr {
         }
         // Recipients of one destination stand together, those of one domain side by side.
         sorted.sort_by(|a, b| {
-            let domain = |r: &Recipient| r.address.rsplit_once('@').map(|(_, d)| d.to_lowercase());
-            let key = |r: &Recipient| (domain(r).is_none(), domain(r), r.address.clone());
-            a.0.cmp(&b.0).then_with(|| key(&a.3).cmp(&key(&b.3)))
+            let domain = |address: &str| address.rsplit_once('@').map(|(_, d)| d.to_lowercase());
+            let key = |address: &Rc<str>| (domain(address).is_none(), domain(address), address.clone());
+            let by_address = || key(&a.3.address).cmp(&key(&b.3.address));
+            a.0.cmp(&b.0).then_with(by_address).then_with(|| key(&a.3.original).cmp(&key(&b.3.original)))
         });
         let mut batches: Vec<Batch> = Vec::new();
         for (site, nexthop, limit, rcpt) in sorted {
