@@ -58,7 +58,8 @@ fn world() -> World {
         addresses: vec![IpAddr::V4(address)],
         users: [("alice".to_owned(), User::default())].into(),
         services,
-        files: [("/etc/postfix/main.cf".to_owned(), File { text: MAIN_CF.to_owned(), ..File::default() })].into(),
+        files: [("/etc/postfix/main.cf".to_owned(), File { text: MAIN_CF.to_owned(), ..File::default() })]
+            .into(),
     };
     let scenario = Scenario {
         title: "dead destinations".into(),

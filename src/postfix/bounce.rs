@@ -22,8 +22,8 @@ use super::server::Daemon;
 use crate::world::fs::OpenFlags;
 use crate::world::process::Process;
 use notice::Notice;
-use template::Templates;
 use std::rc::Rc;
+use template::Templates;
 
 /// What came of a recipient: a delivery agent → bounce.
 #[derive(Clone, Debug)]
@@ -193,13 +193,14 @@ fn note(daemon: &Daemon, service: &str, append: &Append) -> bool {
 async fn write(daemon: &Daemon, service: &str, report: &Report, templates: &Templates) -> bool {
     let path = queue::path(service, &report.id);
     let text = daemon.p.read_text(&path).unwrap_or_default();
-    let mut entries = log::parse(&text);
+    let all = log::parse(&text);
+    let mut entries = all.clone();
     wanted(report.kind, &mut entries);
     let file =
         daemon.p.read_file(&Queue::Active.path(&report.id)).ok().and_then(|f| QueueFile::parse(f).ok());
     let done = match file {
-        Some(file) if !entries.is_empty() => {
-            Writer { daemon, report, entries: &entries, file: &file, templates }.write_all().await
+        Some(file) if !all.is_empty() => {
+            Writer { daemon, report, entries: &entries, all: &all, file: &file, templates }.write_all().await
         }
         _ => true,
     };
@@ -222,7 +223,16 @@ async fn write_refusal(daemon: &Daemon, refusal: &Refusal, templates: &Templates
             ..Entry::default()
         })
         .collect();
-    Writer { daemon, report: &refusal.report, entries: &entries, file: &refusal.file, templates }.write_all().await
+    Writer {
+        daemon,
+        report: &refusal.report,
+        entries: &entries,
+        all: &entries,
+        file: &refusal.file,
+        templates,
+    }
+    .write_all()
+    .await
 }
 
 /// Leaves the recipients of which the sender wants to hear.
@@ -239,7 +249,10 @@ fn wanted(kind: ReportKind, entries: &mut Vec<Entry>) {
 struct Writer<'a> {
     daemon: &'a Daemon,
     report: &'a Report,
+    /// Those of whom the sender wants to hear.
     entries: &'a [Entry],
+    /// Those of whom the postmaster hears.
+    all: &'a [Entry],
     file: &'a QueueFile,
     templates: &'a Templates,
 }
@@ -292,7 +305,7 @@ impl Writer<'_> {
                 .send(Notice::postmaster(*kind, *kind == ReportKind::Failure), &double, &to, copy)
                 .await;
         }
-        if !self.send(Notice::sender(*kind), "", sender, to_sender).await {
+        if !self.entries.is_empty() && !self.send(Notice::sender(*kind), "", sender, to_sender).await {
             return false;
         }
         if wanted {
@@ -309,7 +322,8 @@ impl Writer<'_> {
     /// Puts a notification into the queue, through cleanup.
     async fn send(&self, notice: Notice, from: &str, to: &str, what: &str) -> bool {
         let p = &self.daemon.p;
-        let rendered = notice.render(self.daemon, self.report, self.entries, self.file, to, self.templates);
+        let entries = if notice.is_for_postmaster() { self.all } else { self.entries };
+        let rendered = notice.render(self.daemon, self.report, entries, self.file, to, self.templates);
         let body = match rendered {
             Ok(body) => body,
             Err(text) => {

@@ -166,8 +166,7 @@ impl<'d> Delivery<'d> {
             soft.status = format!("4{}", dsn.status.get(1..).unwrap_or_default()).into();
             return self.deferred(rcpt, relay, progress, &soft).await;
         }
-        let silent = rcpt.dsn_notify != 0 && rcpt.dsn_notify & notify::FAILURE == 0;
-        let noted = silent || self.append("bounce", rcpt, relay, dsn, "failed").await;
+        let noted = self.append("bounce", rcpt, relay, dsn, "failed").await;
         if !noted
             || self.request.trace == TraceFlags::Record && !self.traced(rcpt, relay, dsn, "failed").await
         {

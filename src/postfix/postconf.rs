@@ -135,7 +135,8 @@ async fn run(p: &Process, options: &Options) -> Done {
 /// `-t`: the texts of notifications; `-b`: the same filled in. The file may be named.
 async fn templates(p: &Process, main_cf: &str, options: &Options) -> Done {
     let config = super::config_at(p, main_cf, &options.overrides)?;
-    let path = options.names.first().cloned().unwrap_or_else(|| config.string("bounce_template_file").to_string());
+    let path =
+        options.names.first().cloned().unwrap_or_else(|| config.string("bounce_template_file").to_string());
     // The real one has bounce(8) do it.
     let say = |level: &str, text: &str| format!("postfix/bounce: {level}: {text}\n");
     let text = if path.is_empty() { Ok(None) } else { p.read_text(&path).map(Some) };

@@ -248,7 +248,7 @@ async fn enqueue(p: &Process, msg: &Msg, options: Options) -> i32 {
         return fail(msg, format!("{who}: {text}")).await;
     }
     let content = if options.mode == Mode::Verify {
-        bytes::Bytes::from_static(b"Subject: probe\n\n")
+        bytes::Bytes::new()
     } else {
         match p.fd(STDIN) {
             Ok(open) => match open.read_to_end(super::STDIN_LIMIT).await {
@@ -258,7 +258,7 @@ async fn enqueue(p: &Process, msg: &Msg, options: Options) -> i32 {
             Err(_) => bytes::Bytes::new(),
         }
     };
-    let content = lines(&content, options.ignore_dot);
+    let mut content = lines(&content, options.ignore_dot);
     let mut recipients = Vec::new();
     for r in &options.recipients {
         recipients.extend(address::parse_list(r));
@@ -273,13 +273,19 @@ async fn enqueue(p: &Process, msg: &Msg, options: Options) -> i32 {
         Some(s) => address::parse_list(s).into_iter().next().unwrap_or_default(),
         None => login.clone(),
     };
+    if options.mode == Mode::Verify {
+        // Nobody gets it; what would become of it is told.
+        let to: Vec<_> = recipients.iter().map(|r| address::quote(r)).collect();
+        content =
+            format!("From: {}\nSubject: probe\nTo: {}\n\n", address::quote(&sender), to.join(", ")).into();
+    }
     let name =
         options.full_name.clone().or_else(|| p.var("NAME").map(|n| n.to_string())).unwrap_or(passwd_name);
     let file = encode(p, &options, &sender, &name, &recipients, &content);
     let status = postdrop(p, file).await;
     match status {
         Ok(0) => {
-            if options.mode == Mode::Verify {
+            if options.mode == Mode::Verify || options.verbose > 0 {
                 p.print(format!("Mail Delivery Status Report will be mailed to <{sender}>.\n")).await;
             }
             0

@@ -127,7 +127,7 @@ impl TrivialRewrite {
             relocated_maps: maps("relocated_maps"),
             sender_transports: maps("sender_dependent_default_transport_maps"),
             sender_relayhosts: maps("sender_dependent_relayhost_maps"),
-            null_transport_key: daemon.string("null_sender_default_transport_maps_lookup_key"),
+            null_transport_key: daemon.string("empty_address_default_transport_maps_lookup_key"),
             null_relayhost_key: daemon.string("empty_address_relayhost_maps_lookup_key"),
             allow_min_user: daemon.yes("allow_min_user"),
             resolve_numeric: daemon.yes("resolve_numeric_domain"),

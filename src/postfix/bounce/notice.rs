@@ -29,6 +29,11 @@ impl Notice {
         Notice { kind, to_postmaster: true, double }
     }
 
+    /// Is it for the postmaster?
+    pub fn is_for_postmaster(self) -> bool {
+        self.to_postmaster
+    }
+
     /// The whole message, lines ended by LF.
     pub fn render(
         self,

@@ -95,8 +95,10 @@ impl Templates {
     pub fn show(&self) -> String {
         let texts = Class::ALL.map(|class| {
             let t = self.of(class);
-            let postmaster =
-                t.postmaster_subject.as_ref().map_or_else(String::new, |s| format!("Postmaster-Subject: {s}\n"));
+            let postmaster = t
+                .postmaster_subject
+                .as_ref()
+                .map_or_else(String::new, |s| format!("Postmaster-Subject: {s}\n"));
             format!(
                 "{}_template = <<EOF\nCharset: {}\nFrom: {}\nSubject: {}\n{postmaster}\n{}EOF\n",
                 class.name(),
@@ -208,7 +210,8 @@ fn parse(text: &str, origin: &str, all: &mut Vec<(Class, Template)>, warnings: &
             continue;
         }
         let head = line.split_once('=').map(|(name, rest)| (name.trim(), rest.trim()));
-        let Some((name, end)) = head.and_then(|(name, rest)| Some((name, rest.strip_prefix("<<")?.trim()))) else {
+        let Some((name, end)) = head.and_then(|(name, rest)| Some((name, rest.strip_prefix("<<")?.trim())))
+        else {
             warnings.push(format!("{origin}: bad template syntax: \"{line}\""));
             continue;
         };
@@ -260,7 +263,8 @@ mod tests {
         let (templates, warnings) = Templates::read(Some(("/x", file)));
         assert!(warnings.is_empty(), "{warnings:?}");
         let facts = HostFacts { hostname: "vm".into(), addresses: vec![] };
-        let config = Config::parse("myhostname=vm.example\ndelay_warning_time=1m\n", "c", &facts, &[]).unwrap();
+        let config =
+            Config::parse("myhostname=vm.example\ndelay_warning_time=1m\n", "c", &facts, &[]).unwrap();
         let t = templates.of(Class::Failure);
         let (text, warnings) = t.text(Class::Failure, &config);
         assert_eq!((t.subject.as_str(), text.as_deref()), ("no", Ok("vm.example after 0 h\n")));

@@ -77,6 +77,7 @@ impl Settings {
         let time = |name: &str| daemon.config.seconds(&own(name)).map_err(|e| e.to_string());
         let count = |name: &str| daemon.int(&own(name)).max(0) as usize;
         let is_smtp = protocol == Protocol::Smtp;
+        let hello = if is_smtp { "ehlo" } else { "lhlo" };
         let address = |name: &str| daemon.string(&own(name)).trim_matches(['[', ']']).parse().ok();
         let port = daemon.string(&own("tcp_port"));
         let generic = if is_smtp { "smtp_generic_maps" } else { "lmtp_generic_maps" };
@@ -113,12 +114,12 @@ impl Settings {
             line_length_limit: count("line_length_limit"),
             discard_keywords: daemon
                 .config
-                .list(&own("discard_ehlo_keywords"))
+                .list(&own(&format!("discard_{hello}_keywords")))
                 .iter()
                 .map(|k| k.to_ascii_uppercase())
                 .collect(),
             discard_keyword_maps: Maps::open(
-                &daemon.string(&own("discard_ehlo_keyword_address_maps")),
+                &daemon.string(&own(&format!("discard_{hello}_keyword_address_maps"))),
                 &daemon.p,
             )?,
             generic: AddressMap::open(daemon, generic, "generic"),

@@ -27,6 +27,7 @@ pub mod identity;
 pub mod logger;
 pub mod ls;
 pub mod mkdir;
+pub mod mkfifo;
 pub mod mv;
 pub mod names;
 pub mod options;
@@ -132,6 +133,7 @@ pub const COMMANDS: &[Command] = &[
     command("/usr/bin/ls", |p| Box::pin(ls::main(p))),
     command("/usr/bin/mawk", |p| Box::pin(awk::main(p))),
     command("/usr/bin/mkdir", |p| Box::pin(mkdir::mkdir(p))),
+    command("/usr/bin/mkfifo", |p| Box::pin(mkfifo::mkfifo(p))),
     command("/usr/bin/mktemp", |p| Box::pin(paths::mktemp(p))),
     command("/usr/bin/mv", |p| Box::pin(mv::mv(p))),
     command("/usr/bin/nc", |p| Box::pin(telnet::nc(p))),
