@@ -17,6 +17,7 @@ mod check;
 mod commands;
 mod counts;
 mod data;
+mod limits;
 mod peer;
 mod sasl;
 mod session;
