@@ -162,7 +162,7 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
         "MAIL FROM:<a@b> SIZE=99999",
         "MAIL FROM:<a@b.example> BODY=8BITMIME RET=HDRS ENVID=x",
         "RCPT TO:<alice@example.com>",
-        "RCPT TO:<nobody@example.com>",
+        "RCPT TO:<nosuch@example.com>",
         "RCPT TO:<x@y.example>",
         "RCPT TO:<alice@example.com> NOTIFY=NEVER",
         "DATA",
