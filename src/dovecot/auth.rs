@@ -274,8 +274,7 @@ impl Auth {
     /// `auth_verbose`
     fn say_why(&self, exchange: &Exchange, user: &str, unknown: bool) {
         if self.conf.yes("auth_verbose", false) {
-            let driver =
-                self.conf.all("passdb").last().and_then(|s| s.setting("driver")).unwrap_or_default();
+            let driver = self.conf.all("passdb").last().and_then(|s| s.setting("driver")).unwrap_or_default();
             let why = if unknown { "unknown user" } else { "Password mismatch" };
             log(&self.p, "auth", &format!("{driver}({user},{}): {why}", exchange.remote));
         }

@@ -223,13 +223,7 @@ impl Parser<'_> {
         text.split(' ').map(word).filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ")
     }
 
-    fn include(
-        &mut self,
-        pattern: &str,
-        from: &str,
-        must: bool,
-        section: &mut Block,
-    ) -> Result<(), String> {
+    fn include(&mut self, pattern: &str, from: &str, must: bool, section: &mut Block) -> Result<(), String> {
         if self.depth >= DEEPEST {
             return Err(format!("{from}: files include each other too deep"));
         }

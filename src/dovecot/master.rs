@@ -143,7 +143,8 @@ async fn watch_auth(p: Process, work: Rc<Inheritance>, n: usize, over: Rc<Cell<b
             && status != 0
         {
             let seconds = THROTTLE.as_secs();
-            let text = format!("Error: service(auth): command startup failed, throttling for {seconds}.000 secs");
+            let text =
+                format!("Error: service(auth): command startup failed, throttling for {seconds}.000 secs");
             log(&p, "master", &text);
             // Whoever called is told at once that nobody comes.
             drop(p.timeout(Duration::from_millis(1), listener.accept()).await);

@@ -310,7 +310,11 @@ impl<'d> Cleanup<'d> {
         if maps.is_empty() {
             return None;
         }
-        match maps.find_address_of(address, &self.bcc.delimiter, address.rsplit_once('@').is_some_and(|(_, d)| self.own.contain(d))) {
+        match maps.find_address_of(
+            address,
+            &self.bcc.delimiter,
+            address.rsplit_once('@').is_some_and(|(_, d)| self.own.contain(d)),
+        ) {
             Ok(found) => found.map(|f| copy_for(f.value)),
             Err(e) => {
                 self.daemon.msg.log_warn(e);
