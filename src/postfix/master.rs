@@ -70,7 +70,7 @@ impl Service {
         &self.listener
     }
 
-    /// A daemon has taken a connection.
+    /// A daemon has done what it was called for.
     pub fn serves(&self, pid: u32) {
         self.useful.borrow_mut().insert(pid);
     }

@@ -69,6 +69,7 @@ impl Daemon {
 
     /// The next connection; `None` when it is time to end.
     pub async fn accept(&self) -> Option<Stream> {
+        self.tell_uses();
         if self.uses.get() >= self.limits.max_use || self.service.retired() {
             return None;
         }
@@ -80,15 +81,22 @@ impl Daemon {
             Some(Either::Right(())) | None => return None,
         };
         self.uses.set(self.uses.get() + 1);
-        self.service.serves(self.p.pid());
         Some(stream)
+    }
+
+    /// Tells master that a request has come to its end, if one has.
+    fn tell_uses(&self) {
+        if self.uses.get() > 0 {
+            self.service.serves(self.p.pid());
+        }
     }
 
     /// The next connection of a daemon that lives as long as the mail system; `None` when retired.
     pub async fn accept_always(&self) -> Option<Stream> {
+        self.tell_uses();
         match race(self.service.listener().accept(), self.service.retirement()).await {
             Either::Left(stream) => {
-                self.service.serves(self.p.pid());
+                self.uses.set(self.uses.get() + 1);
                 Some(stream)
             }
             Either::Right(()) => None,

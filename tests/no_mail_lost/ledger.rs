@@ -102,6 +102,9 @@ impl Ledger {
             message.rules.push(said.to_owned());
         } else if let Some((sender, _)) = said.strip_prefix("from=<").and_then(|s| s.split_once(">, size=")) {
             message.sender = Some(sender.to_owned());
+        } else if said.starts_with("uid=") && said.ends_with("from=<>") {
+            // What is refused before it is in a queue has no other line on its sender.
+            message.sender = Some(String::new());
         } else if let Some(line) = recipient(said) {
             message.lines.push(line);
         }
