@@ -9,6 +9,7 @@ mod junit;
 mod report;
 mod run;
 mod source;
+mod why;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -41,6 +42,8 @@ enum Command {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<String>,
     },
+    /// Run a scenario and explain what came of it: a refused command, a letter
+    Why(Why),
     /// Print the scenario format as a JSON Schema
     Schema,
 }
@@ -77,6 +80,22 @@ pub struct Run {
     junit: Option<PathBuf>,
 }
 
+/// What `why` takes; without options it explains the last step that failed, or else the last reply.
+#[derive(clap::Args)]
+pub struct Why {
+    /// The scenario file
+    scenario: PathBuf,
+    /// Run to the end of this step, and explain what came of it
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    step: Option<u32>,
+    /// Explain the letter of this queue id
+    #[arg(long, conflicts_with = "recipient")]
+    queue_id: Option<String>,
+    /// Explain the letter to, or the refusal of, this address
+    #[arg(long)]
+    recipient: Option<String>,
+}
+
 /// How the trace is printed.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TraceFormat {
@@ -95,6 +114,7 @@ pub fn main(arguments: Arguments) -> u8 {
         Command::Run(run) => run::run(&run, colour),
         Command::Check { paths } => check::check(&paths, colour),
         Command::Exec { scenario, host, command } => exec::exec(&scenario, &host, &command.join(" "), colour),
+        Command::Why(why) => why::why(&why, colour),
         Command::Schema => {
             println!("{:#}", maillab::scenario::schema::schema());
             0
