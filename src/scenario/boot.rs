@@ -67,6 +67,17 @@ pub fn try_disks(scenario: &Scenario) -> Result<(), Problem> {
     Ok(())
 }
 
+/// The main.cf that every host starts from.
+///
+/// # Errors
+/// A base system that cannot be laid out.
+pub fn main_cf() -> Result<String, Problem> {
+    let failed = |e| whole(format!("the base system cannot be laid out: {e}"));
+    let fs = disk(Time::DEFAULT).map_err(failed)?;
+    let bytes = fs.read_path(&Cred::root(), fs.root(), postfix::MAIN_CF).map_err(failed)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// A problem of the scenario as a whole.
 fn whole(message: String) -> Problem {
     Problem::new(0..0, message)

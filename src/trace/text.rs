@@ -44,7 +44,7 @@ pub fn line(trace: &Trace, id: EventId, event: &Event, verbose: bool, out: &mut 
 }
 
 /// Does this event say something to a reader in a hurry?
-fn is_telling(kind: &Kind) -> bool {
+pub fn is_telling(kind: &Kind) -> bool {
     match kind {
         Kind::Decision(d) => d.outcome != Outcome::No,
         Kind::Ended { status } => *status != 0,
@@ -53,7 +53,8 @@ fn is_telling(kind: &Kind) -> bool {
     }
 }
 
-fn what(trace: &Trace, kind: &Kind, verbose: bool, out: &mut String) {
+/// Writes what an event was, without its number, time and process.
+pub fn what(trace: &Trace, kind: &Kind, verbose: bool, out: &mut String) {
     let _ = match kind {
         Kind::Connect(conn) => write!(out, "calls {}", peer(trace, *conn, Direction::ToServer)),
         Kind::Accepted(conn) => write!(out, "reached {}", peer(trace, *conn, Direction::ToServer)),

@@ -84,6 +84,11 @@ impl Pipe {
         })
     }
 
+    /// The process that reads from it.
+    pub(super) fn owner(&self) -> ProcId {
+        self.owner.get()
+    }
+
     /// Puts an item on its way.
     fn send(self: &Rc<Pipe>, world: &World, item: Item) {
         if let (Some(t), Item::Bytes(b)) = (self.traced, &item) {
