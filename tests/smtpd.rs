@@ -51,7 +51,7 @@ fn relay_denial() {
         said,
         [
             "smtpd_relay_restrictions (main.cf:4) permit_mynetworks: 198.51.100.66 is not in 127.0.0.1/32 \
-             192.0.2.25/32 [::1]/128 -> no",
+             192.0.2.25/32 [::1]/128 (mynetworks, default) -> no",
             "smtpd_relay_restrictions (main.cf:4) reject_unauth_destination: elsewhere.example is in none of \
              mydestination, relay_domains (), virtual domains -> 554 5.7.1 <x@elsewhere.example>: Relay access denied",
         ]
@@ -98,7 +98,7 @@ fn unknown_user() {
         said,
         [
             "smtpd_relay_restrictions (default) permit_mynetworks: 198.51.100.66 is not in 127.0.0.1/32 \
-             192.0.2.25/32 [::1]/128 -> no",
+             192.0.2.25/32 [::1]/128 (mynetworks, default) -> no",
             "smtpd_relay_restrictions (default) permit_sasl_authenticated: the client has not logged in -> no",
             "smtpd_relay_restrictions (default) defer_unauth_destination: example.com is a domain of ours -> no",
             "local_recipient_maps (default) does it exist?: nosuch@example.com in local_recipient_maps \

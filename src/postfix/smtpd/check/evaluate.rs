@@ -168,8 +168,11 @@ impl Checks {
         let is = |yes: bool| if yes { "is" } else { "is not" };
         if kind == Kind::Mynetworks {
             let yes = client.address.is_some_and(|a| self.in_mynetworks(&client.name, a));
-            let networks = asked.session.daemon.string("mynetworks");
-            return (Verdict::permit_if(yes), format!("{} {} in {networks}", client.shown_address, is(yes)));
+            let config = &asked.session.daemon.config;
+            let (networks, place) = (asked.session.daemon.string("mynetworks"), config.place("mynetworks"));
+            let shown = &client.shown_address;
+            let compared = format!("{shown} {} in {networks} (mynetworks, {place})", is(yes));
+            return (Verdict::permit_if(yes), compared);
         }
         let yes = client.address.is_some_and(|a| self.is_own(a));
         (Verdict::permit_if(yes), format!("{} {} this host's own", client.shown_address, is(yes)))
