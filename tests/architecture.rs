@@ -4,12 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers, the lowest first. What stands in one line does not know its neighbours.
-const LAYERS: [&[&str]; 5] = [
+const LAYERS: [&[&str]; 6] = [
     &["proto", "trace"],
     &["world"],
     &["postfix", "dovecot", "procmail", "mua", "shell"],
     &["view"],
     &["scenario"],
+    &["repl"],
 ];
 
 /// Arrows that are meant although the layers would not have them, with the reason.
