@@ -90,11 +90,11 @@ fn of_step(
     source.scenario.steps.truncate(n - 1);
     let start = outcome(source, colour)?.world.trace().len();
     let own = trace.events().filter(|(id, _)| id.get() > start);
-    let moved = own.filter_map(|(id, e)| match &e.kind {
+    let mut moved = own.filter_map(|(id, e)| match &e.kind {
         Kind::Queue { id: letter, .. } => Some((id, letter.to_string())),
         _ => None,
     });
-    match moved.last() {
+    match moved.next_back() {
         Some((_, id)) => Ok(Subject::QueueId(id)),
         None if replied(trace, start) => Ok(Subject::LastReply { before: None }),
         None => {
