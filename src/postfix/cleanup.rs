@@ -30,6 +30,7 @@ use super::queue::{self, Queue, Recipient, SPOOL};
 use super::record::{self, Type};
 use super::rewrite::Rewriter;
 use super::server::Daemon;
+use super::verify;
 use crate::world::clock::Time;
 use crate::world::errno::Sys;
 use crate::world::process::Process;
@@ -198,6 +199,9 @@ impl<'d> Cleanup<'d> {
             Ok(sender) => sender,
             Err(status) => return status,
         };
+        let is_probe = submission.trace == TraceFlags::Probe;
+        // The envelope comes before the content; of a probe the log tells it.
+        let probed = if is_probe { Some(self.recipients(id, &submission, &sender).await) } else { None };
         let message = match self.complete(id, &mut submission, &sender).await {
             Ok(message) => message,
             Err(status) => return status,
@@ -210,11 +214,15 @@ impl<'d> Cleanup<'d> {
             p.queue_event(id, queue::gone(Queue::Incoming));
             return CleanupStatus::Ok;
         }
-        let recipients = match self.recipients(id, &submission, &sender).await {
+        let recipients = match probed {
+            Some(recipients) => recipients,
+            None => self.recipients(id, &submission, &sender).await,
+        };
+        let recipients = match recipients {
             Ok(recipients) => recipients,
             Err(status) => return status,
         };
-        if recipients.is_empty() {
+        if recipients.is_empty() && !is_probe {
             return rejected(550, "5.1.1", "no recipients specified");
         }
         let file = self.encode(id, &submission, &sender, &recipients, &message);
@@ -257,7 +265,7 @@ impl<'d> Cleanup<'d> {
         address: &Rc<str>,
     ) -> Result<Rc<str>, CleanupStatus> {
         let complete = self.rewriter.rewrite(&self.daemon.p, s.context, address).await;
-        if s.internal || complete.is_empty() {
+        if s.unmapped || complete.is_empty() {
             return Ok(complete);
         }
         let mapped = self.mapping.apply(self.daemon, &self.rewriter, complete, class).await;
@@ -340,13 +348,18 @@ impl<'d> Cleanup<'d> {
             "" => format!("rfc822;{}", crate::proto::smtp::xtext_encode(&address)).into(),
             _ => rcpt.dsn_orcpt.clone(),
         };
-        let into = match submission.internal {
+        let mut into = match submission.unmapped {
             true => vec![address],
             false => match self.expansion.expand(self.daemon, &self.rewriter, address).await {
                 Ok(into) => into,
                 Err(trouble) => return Err(self.unmapped(id, &trouble, "4.6.0", "Alias expansion error")),
             },
         };
+        if submission.trace == TraceFlags::Probe && into.len() > 1 {
+            // What becomes of each of many is no answer to what becomes of the one.
+            self.probed_alias(id, submission, &original).await;
+            into.clear();
+        }
         for address in into {
             let (original, dsn_orcpt) = (original.clone(), dsn_orcpt.clone());
             let next = Recipient { address, original, dsn_orcpt, ..rcpt.clone() };
@@ -355,6 +368,18 @@ impl<'d> Cleanup<'d> {
             }
         }
         Ok(())
+    }
+
+    /// An address that is probed stands for many: it can be delivered to.
+    async fn probed_alias(&self, id: &str, submission: &Submission, address: &Rc<str>) {
+        let reason: Rc<str> = "aliased to multiple recipients".into();
+        let rcpt = Recipient { original: address.clone(), ..copy_for(address.clone()) };
+        let status = verify::Status::Ok;
+        let word = super::deliver::probed(self.daemon, id, &rcpt, status, &reason).await;
+        let now = self.daemon.p.now();
+        let times = [submission.arrival, now, now, now, now];
+        let dsn = super::deliver::Dsn::new("2.0.0", reason);
+        self.daemon.msg.log(&super::deliver::line(id, &rcpt, "none", times, &dsn, word));
     }
 
     /// Would the second one be a duplicate?
@@ -444,10 +469,8 @@ impl<'d> Cleanup<'d> {
         if let Some(full) = s.dsn_ret_full {
             attr(file, "ret_flags", if full { "1" } else { "2" });
         }
-        match s.trace {
-            TraceFlags::None => {}
-            TraceFlags::Record => attr(file, "trace_flags", "512"),
-            TraceFlags::VerifyOnly => attr(file, "trace_flags", "256"),
+        if let Some(flags) = s.trace.text() {
+            attr(file, "trace_flags", flags);
         }
     }
 
@@ -477,7 +500,7 @@ impl<'d> Cleanup<'d> {
         if !inspector.actions.discard {
             let local = s.context == RewriteContext::Local;
             if local || !self.settings.remote_domain.is_empty() {
-                let mapping = (!s.internal).then_some(&self.mapping);
+                let mapping = (!s.unmapped).then_some(&self.mapping);
                 pass.rewrite_addresses(self.daemon, &self.rewriter, mapping)
                     .await
                     .map_err(|trouble| self.unmapped(id, &trouble, "4.3.0", "queue file write error"))?;

@@ -6,6 +6,7 @@ use super::bounce::{Append, Report, ReportKind};
 use super::ipc::{DeliveryReport, DeliveryRequest, TraceFlags};
 use super::queue::{self, Queue, Recipient, notify};
 use super::server::Daemon;
+use super::verify::{self, Status};
 use crate::proto::address;
 use crate::world::clock::{Duration, Time};
 use crate::world::fs::OpenFlags;
@@ -140,8 +141,8 @@ impl<'d> Delivery<'d> {
 
     /// The same, where the report to the sender is to say `relayed` or `expanded`.
     pub async fn sent_as(&self, action: &str, rcpt: &Recipient, relay: &str, progress: Progress, dsn: &Dsn) {
-        if self.request.trace == TraceFlags::VerifyOnly {
-            return self.verified(rcpt, relay, progress, dsn, "deliverable").await;
+        if self.request.trace.is_rehearsal() {
+            return self.verified(rcpt, relay, progress, dsn, Status::Ok).await;
         }
         let wants = rcpt.dsn_notify & notify::SUCCESS != 0;
         if wants || self.request.trace == TraceFlags::Record {
@@ -158,8 +159,8 @@ impl<'d> Delivery<'d> {
 
     /// A recipient will never be delivered to.
     pub async fn bounced(&self, rcpt: &Recipient, relay: &str, progress: Progress, dsn: &Dsn) {
-        if self.request.trace == TraceFlags::VerifyOnly {
-            return self.verified(rcpt, relay, progress, dsn, "undeliverable").await;
+        if self.request.trace.is_rehearsal() {
+            return self.verified(rcpt, relay, progress, dsn, Status::Bounce).await;
         }
         if self.daemon.yes("soft_bounce") {
             let mut soft = dsn.clone();
@@ -185,8 +186,8 @@ impl<'d> Delivery<'d> {
 
     /// A recipient has to wait.
     pub async fn deferred(&self, rcpt: &Recipient, relay: &str, progress: Progress, dsn: &Dsn) {
-        if self.request.trace == TraceFlags::VerifyOnly {
-            return self.verified(rcpt, relay, progress, dsn, "undeliverable").await;
+        if self.request.trace.is_rehearsal() {
+            return self.verified(rcpt, relay, progress, dsn, Status::Defer).await;
         }
         self.append("defer", rcpt, relay, dsn, "delayed").await;
         if self.request.trace == TraceFlags::Record {
@@ -210,9 +211,22 @@ impl<'d> Delivery<'d> {
         }
     }
 
-    async fn verified(&self, rcpt: &Recipient, relay: &str, progress: Progress, dsn: &Dsn, status: &str) {
-        self.traced(rcpt, relay, dsn, status).await;
-        self.log(rcpt, relay, progress, dsn, status, &dsn.reason);
+    /// Nothing was delivered: what would have been is told to whoever wants to know.
+    async fn verified(
+        &self,
+        rcpt: &Recipient,
+        relay: &str,
+        progress: Progress,
+        dsn: &Dsn,
+        status: verify::Status,
+    ) {
+        let mut word = if status == Status::Ok { "deliverable" } else { "undeliverable" };
+        if self.request.trace == TraceFlags::Probe {
+            word = probed(self.daemon, &self.request.id, rcpt, status, &dsn.reason).await;
+        } else {
+            self.traced(rcpt, relay, dsn, word).await;
+        }
+        self.log(rcpt, relay, progress, dsn, word, &dsn.reason);
         if !self.strikes_itself.get() {
             self.strike(rcpt);
         }
@@ -278,6 +292,28 @@ impl<'d> Delivery<'d> {
             dsn_ret_full: self.request.dsn_ret_full,
         }
     }
+}
+
+/// Tells verify what came of a probe; gives the word for it in the log.
+pub async fn probed(
+    daemon: &Daemon,
+    id: &str,
+    rcpt: &Recipient,
+    status: Status,
+    reason: &Rc<str>,
+) -> &'static str {
+    if status != Status::Ok && !daemon.yes("address_verify_negative_cache") {
+        return "undeliverable-but-not-cached";
+    }
+    // smtpd asked about the address as it was before any table; what holds of it holds of what it became.
+    let asked = if rcpt.original.is_empty() { &rcpt.address } else { &rcpt.original };
+    let also = (status == Status::Ok && *asked != rcpt.address).then_some(&rcpt.address);
+    for address in std::iter::once(asked).chain(also) {
+        if !verify::update(daemon, address, status, reason).await {
+            daemon.msg.log_warn(format!("{id}: address verification service failure"));
+        }
+    }
+    if status == Status::Ok { "deliverable" } else { "undeliverable" }
 }
 
 /// Marks a recipient as done in the file of an active message: one that stands in none is passed over.

@@ -88,8 +88,10 @@ pub struct Submission {
     pub content: Bytes,
     /// The sender wants a report on each recipient (`sendmail -v`, `-bv`).
     pub trace: TraceFlags,
-    /// Is it made by the mail system itself? Then it is neither filtered nor completed.
+    /// Is it made by the mail system itself? Then it is not filtered, and nobody gets copies.
     pub internal: bool,
+    /// Are its addresses taken as they are? local's own tables have been asked already.
+    pub unmapped: bool,
     /// Were the recipients found in the message (`sendmail -t`), behind what is inspected?
     pub recipients_last: bool,
     /// Is it refused already, and only inspected?
@@ -108,6 +110,31 @@ pub enum TraceFlags {
     Record,
     /// Do not deliver, and report what would have happened (`-bv`).
     VerifyOnly,
+    /// Do not deliver, and tell verify what would have happened (`reject_unverified_*`).
+    Probe,
+}
+
+impl TraceFlags {
+    /// As a queue file has it (`trace_flags=`).
+    pub const fn text(self) -> Option<&'static str> {
+        match self {
+            TraceFlags::None => None,
+            TraceFlags::Probe => Some("256"),
+            TraceFlags::VerifyOnly => Some("512"),
+            TraceFlags::Record => Some("1024"),
+        }
+    }
+
+    /// The flags that an attribute of a queue file means.
+    pub fn read(text: Option<&str>) -> TraceFlags {
+        let all = [TraceFlags::Probe, TraceFlags::VerifyOnly, TraceFlags::Record];
+        all.into_iter().find(|flags| flags.text() == text).unwrap_or_default()
+    }
+
+    /// Is nothing to be delivered?
+    pub const fn is_rehearsal(self) -> bool {
+        matches!(self, TraceFlags::VerifyOnly | TraceFlags::Probe)
+    }
 }
 
 /// Instead of a [`Submission`]: the message is larger than it may be, and so much of it had been passed on.
@@ -157,6 +184,8 @@ pub struct ResolveRequest {
     pub sender: Rc<str>,
     /// The address, in internal form.
     pub address: Rc<str>,
+    /// Is it only to be found out whether it can be delivered to (`address_verify_*`)?
+    pub probe: bool,
 }
 
 /// The class an address falls into (ADDRESS_CLASS_README).

@@ -230,7 +230,12 @@ impl<'a> Work<'a> {
 
     /// Is it only asked what would happen (`sendmail -bv`)?
     fn is_rehearsal(&self) -> bool {
-        self.delivery.request.trace == TraceFlags::VerifyOnly
+        self.delivery.request.trace.is_rehearsal()
+    }
+
+    /// Is it only asked whether the address exists? Then nothing is expanded.
+    fn is_probe(&self) -> bool {
+        self.delivery.request.trace == TraceFlags::Probe
     }
 
     /// Has the message been delivered to this address before?

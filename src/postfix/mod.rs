@@ -3,11 +3,12 @@
 //! A letter's way: [`sendmail`], [`postdrop`] → `maildrop/` → [`pickup`] → [`cleanup`] ←
 //! [`smtpd`]; cleanup asks [`trivial_rewrite`] and writes `incoming/`; [`qmgr`] moves it to
 //! `active/` and hands it to [`smtp`] (also lmtp), [`local`], [`virtual`](mod@virtual), [`pipe`], [`error`] or `discard`; what cannot be
-//! delivered goes by way of [`bounce`] back to its sender.
+//! delivered goes by way of [`bounce`] back to its sender. [`verify`] tells [`smtpd`] whether an address
+//! can be delivered to.
 //!
 //! What they share: [`address_map`] and [`own_domains`] (addresses that stand for others), [`config`] and [`dict`] (settings and tables), [`master`] and [`server`]
 //! (processes), [`ipc`] (what they say to each other), [`queue`] and [`record`] (queue files),
-//! [`rewrite`] (asking trivial-rewrite), [`deliver`] (what agents do alike), [`msg`] (the log).
+//! [`rewrite`] (asking trivial-rewrite), [`deliver`] (what agents do alike), [`post_mail`] (mail of their own), [`msg`] (the log).
 //!
 //! Commands: [`postfix`](mod@postfix), [`postconf`], [`postqueue`] (also `mailq`), [`postsuper`],
 //! [`postcat`], [`postlog`], [`postmap`], [`postalias`] (also `newaliases`), [`qshape`]; [`getopt`]
@@ -36,6 +37,7 @@ pub mod own_domains;
 pub mod pickup;
 pub mod pipe;
 pub mod pipe_command;
+pub mod post_mail;
 pub mod postalias;
 pub mod postcat;
 pub mod postconf;
@@ -61,6 +63,7 @@ pub mod sysexits;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod trivial_rewrite;
+pub mod verify;
 pub mod r#virtual;
 
 use crate::world::base;
@@ -73,7 +76,7 @@ use config::{Config, ConfigError, HostFacts};
 use std::rc::Rc;
 
 /// The programs: name, where it is installed, whether it has the rights of group postdrop, what runs.
-pub const PROGRAMS: [(&str, &[&str], bool, Program); 30] = [
+pub const PROGRAMS: [(&str, &[&str], bool, Program); 31] = [
     ("postfix", &["/usr/sbin/postfix"], false, |p| Box::pin(postfix::main(p))),
     ("postconf", &["/usr/sbin/postconf"], false, |p| Box::pin(postconf::main(p))),
     ("postalias", &["/usr/sbin/postalias"], false, |p| Box::pin(postalias::main(p))),
@@ -106,14 +109,14 @@ pub const PROGRAMS: [(&str, &[&str], bool, Program); 30] = [
     ("showq", &["/usr/lib/postfix/sbin/showq"], false, |p| Box::pin(showq::main(p))),
     ("flush", &["/usr/lib/postfix/sbin/flush"], false, |p| Box::pin(flush::main(p))),
     ("anvil", &["/usr/lib/postfix/sbin/anvil"], false, |p| Box::pin(anvil::main(p))),
+    ("verify", &["/usr/lib/postfix/sbin/verify"], false, |p| Box::pin(verify::main(p))),
     ("spawn", &["/usr/lib/postfix/sbin/spawn"], false, |p| Box::pin(spawn::main(p))),
     ("idle", &IDLE, false, |p| Box::pin(server::idle(p))),
 ];
 
 /// Services of the stock master.cf that nothing in the lab calls: they start, and wait.
-const IDLE: [&str; 5] = [
+const IDLE: [&str; 4] = [
     "/usr/lib/postfix/sbin/tlsmgr",
-    "/usr/lib/postfix/sbin/verify",
     "/usr/lib/postfix/sbin/proxymap",
     "/usr/lib/postfix/sbin/scache",
     "/usr/lib/postfix/sbin/postlogd",

@@ -77,11 +77,7 @@ fn queue_name(path: &str) -> &str {
 fn submission(daemon: &Daemon, id: &str, uid: u32, file: &QueueFile) -> Submission {
     let now = daemon.p.now();
     let by = format!("{} ({}, from userid {uid})", daemon.string("myhostname"), daemon.string("mail_name"));
-    let trace = match file.attribute("trace_flags").as_deref() {
-        Some("256") => TraceFlags::VerifyOnly,
-        Some("1024") => TraceFlags::Record,
-        _ => TraceFlags::None,
-    };
+    let trace = TraceFlags::read(file.attribute("trace_flags").as_deref());
     Submission {
         arrival: file.arrival,
         context: RewriteContext::Local,

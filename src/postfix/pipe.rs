@@ -15,7 +15,6 @@
 mod attributes;
 
 use super::deliver::{Delivery, Dsn, Progress};
-use super::ipc::TraceFlags;
 use super::mail_copy::{Copy, push_quoted};
 use super::pipe_command::{self, End};
 use super::queue::Recipient;
@@ -69,7 +68,7 @@ impl Agent<'_> {
         let mut left: Vec<&Recipient> = self.delivery.request.recipients.iter().collect();
         let outcome = match self.objection(&content) {
             Some(dsn) => Err(dsn),
-            None if self.delivery.request.trace == TraceFlags::VerifyOnly => {
+            None if self.delivery.request.trace.is_rehearsal() => {
                 Ok(format!("delivers to command: {}", self.attributes.command[0]))
             }
             None => {

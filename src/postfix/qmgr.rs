@@ -17,7 +17,6 @@ mod active;
 mod site;
 
 use super::deliver::Dsn;
-use super::ipc::ResolveRequest;
 use super::master::Trigger;
 use super::queue::{self, Queue};
 use super::rewrite::Rewriter;
@@ -227,11 +226,5 @@ impl Qmgr {
     fn next_try(&self, arrival: Time) -> Time {
         let now = self.daemon.p.now();
         now + (now - arrival).clamp(self.settings.minimal_backoff, self.settings.maximal_backoff)
-    }
-
-    async fn resolve(&self, sender: &Rc<str>, address: &Rc<str>) -> super::ipc::Resolved {
-        let ResolveRequest { sender, address } =
-            ResolveRequest { sender: sender.clone(), address: address.clone() };
-        self.rewriter.resolve(&self.daemon.p, &sender, &address).await
     }
 }

@@ -23,8 +23,8 @@ pub struct Rewriter {
 /// An address and its complete form in a context.
 type Rewritten = (RewriteContext, Rc<str>, Rc<str>);
 
-/// A sender, an address, and where mail from one to the other goes.
-type Known = (Rc<str>, Rc<str>, Resolved);
+/// A sender, an address, whether it is about a probe, and where mail from one to the other goes.
+type Known = (Rc<str>, Rc<str>, bool, Resolved);
 
 impl Rewriter {
     /// The complete form of an address in internal form.
@@ -49,15 +49,30 @@ impl Rewriter {
 
     /// Where mail from `sender` to `address` goes.
     pub async fn resolve(&self, p: &Process, sender: &Rc<str>, address: &Rc<str>) -> Resolved {
-        let known =
-            self.resolved.borrow().iter().find(|(s, a, _)| s == sender && a == address).map(|k| k.2.clone());
+        self.resolve_for(p, sender, address, false).await
+    }
+
+    /// The same; a probe may go another way than mail.
+    pub async fn resolve_for(
+        &self,
+        p: &Process,
+        sender: &Rc<str>,
+        address: &Rc<str>,
+        probe: bool,
+    ) -> Resolved {
+        let known = self
+            .resolved
+            .borrow()
+            .iter()
+            .find(|(s, a, of_probe, _)| s == sender && a == address && *of_probe == probe)
+            .map(|k| k.3.clone());
         if let Some(known) = known {
             return known;
         }
-        let request = ResolveRequest { sender: sender.clone(), address: address.clone() };
+        let request = ResolveRequest { sender: sender.clone(), address: address.clone(), probe };
         let answer: Resolved = self.ask(p, || format!("resolve {address}"), request).await;
         if !answer.failed {
-            keep(&self.resolved, (sender.clone(), address.clone(), answer.clone()));
+            keep(&self.resolved, (sender.clone(), address.clone(), probe, answer.clone()));
         }
         answer
     }

@@ -375,10 +375,8 @@ fn encode(
         (_, 1..) => TraceFlags::Record,
         _ => TraceFlags::None,
     };
-    match trace {
-        TraceFlags::None => {}
-        TraceFlags::Record => attr(&mut file, "trace_flags=1024".into()),
-        TraceFlags::VerifyOnly => attr(&mut file, "trace_flags=256".into()),
+    if let Some(flags) = trace.text() {
+        attr(&mut file, format!("trace_flags={flags}"));
     }
     if let Some(envid) = &o.envid {
         attr(&mut file, format!("envelope_id={envid}"));

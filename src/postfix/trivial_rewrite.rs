@@ -4,10 +4,7 @@
 //! `user@host.$mydomain` (`append_dot_mydomain`), `site!user` into `user@site`, `user%domain` into
 //! `user@domain`. *Resolving* gives transport, next hop and recipient by the class of the domain
 //! (ADDRESS_CLASS_README), by the sender (`sender_dependent_relayhost_maps`), by `transport_maps`,
-//! and at last by `relocated_maps`.
-//!
-//! # Simplifications
-//! The routing of address probes (`address_verify_*`) is said to have no effect.
+//! and at last by `relocated_maps`. Probes for an address go by the same rules with tables of their own (`address_verify_*`).
 
 use super::dict::{DictError, Flags, Maps, MatchList};
 use super::ipc::{AddressClass, ResolveRequest, Resolved, RewriteContext, RewriteRequest};
@@ -82,15 +79,23 @@ struct TrivialRewrite {
     relay_domains: MatchList,
     virtual_alias_domains: MatchList,
     virtual_mailbox_domains: MatchList,
-    transport_maps: Maps,
     relocated_maps: Maps,
-    sender_transports: Maps,
-    sender_relayhosts: Maps,
     null_transport_key: Rc<str>,
     null_relayhost_key: Rc<str>,
     allow_min_user: bool,
     resolve_numeric: bool,
     delimiter: Rc<str>,
+    mail: Routing,
+    probes: Routing,
+}
+
+/// The ways of one kind of mail.
+struct Routing {
+    /// What stands before the names of its parameters.
+    prefix: &'static str,
+    transport_maps: Maps,
+    sender_transports: Maps,
+    sender_relayhosts: Maps,
     local_transport: Rc<str>,
     virtual_transport: Rc<str>,
     relay_transport: Rc<str>,
@@ -98,17 +103,41 @@ struct TrivialRewrite {
     relayhost: Rc<str>,
 }
 
+/// Opens tables, and says what is wrong with them.
+fn open(daemon: &Daemon, name: &str) -> Maps {
+    let maps = Maps::open_with(&daemon.string(name), Flags::USUAL, &daemon.p);
+    for e in maps.errors() {
+        daemon.msg.log(&format!("error: {e}"));
+    }
+    maps
+}
+
+impl Routing {
+    fn new(daemon: &Daemon, prefix: &'static str) -> Routing {
+        let name = |what: &str| format!("{prefix}{what}");
+        Routing {
+            prefix,
+            transport_maps: open(daemon, &name("transport_maps")),
+            sender_transports: open(daemon, &name("sender_dependent_default_transport_maps")),
+            sender_relayhosts: open(daemon, &name("sender_dependent_relayhost_maps")),
+            local_transport: daemon.string(&name("local_transport")),
+            virtual_transport: daemon.string(&name("virtual_transport")),
+            relay_transport: daemon.string(&name("relay_transport")),
+            default_transport: daemon.string(&name("default_transport")),
+            relayhost: daemon.string(&name("relayhost")),
+        }
+    }
+
+    /// The full name of one of its parameters.
+    fn setting(&self, what: &str) -> String {
+        format!("{}{what}", self.prefix)
+    }
+}
+
 impl TrivialRewrite {
     fn new(daemon: &Daemon) -> Result<TrivialRewrite, String> {
         let p = &daemon.p;
         let domains = |name: &str| MatchList::domains(name, &daemon.config, p);
-        let maps = |name: &str| {
-            let maps = Maps::open_with(&daemon.string(name), Flags::USUAL, p);
-            for e in maps.errors() {
-                daemon.msg.log(&format!("error: {e}"));
-            }
-            maps
-        };
         Ok(TrivialRewrite {
             myorigin: daemon.string("myorigin"),
             mydomain: daemon.string("mydomain"),
@@ -123,20 +152,14 @@ impl TrivialRewrite {
             relay_domains: domains("relay_domains")?,
             virtual_alias_domains: domains("virtual_alias_domains")?,
             virtual_mailbox_domains: domains("virtual_mailbox_domains")?,
-            transport_maps: maps("transport_maps"),
-            relocated_maps: maps("relocated_maps"),
-            sender_transports: maps("sender_dependent_default_transport_maps"),
-            sender_relayhosts: maps("sender_dependent_relayhost_maps"),
+            relocated_maps: open(daemon, "relocated_maps"),
             null_transport_key: daemon.string("empty_address_default_transport_maps_lookup_key"),
             null_relayhost_key: daemon.string("empty_address_relayhost_maps_lookup_key"),
             allow_min_user: daemon.yes("allow_min_user"),
             resolve_numeric: daemon.yes("resolve_numeric_domain"),
             delimiter: daemon.string("recipient_delimiter"),
-            local_transport: daemon.string("local_transport"),
-            virtual_transport: daemon.string("virtual_transport"),
-            relay_transport: daemon.string("relay_transport"),
-            default_transport: daemon.string("default_transport"),
-            relayhost: daemon.string("relayhost"),
+            mail: Routing::new(daemon, ""),
+            probes: Routing::new(daemon, "address_verify_"),
         })
     }
 
@@ -232,7 +255,8 @@ impl TrivialRewrite {
             routed,
             failed: false,
         };
-        if let Err(e) = self.route(daemon, &mut resolved, &domain, &request.sender) {
+        let way = if request.probe { &self.probes } else { &self.mail };
+        if let Err(e) = self.route(daemon, way, &mut resolved, &domain, &request.sender) {
             daemon.msg.log_warn(&e);
             resolved.failed = true;
         }
@@ -243,25 +267,26 @@ impl TrivialRewrite {
     fn route(
         &self,
         daemon: &Daemon,
+        way: &Routing,
         resolved: &mut Resolved,
         domain: &str,
         sender: &str,
     ) -> Result<(), DictError> {
-        let (setting, channel) = self.channel(daemon, resolved.class, sender)?;
+        let (setting, channel) = self.channel(daemon, way, resolved.class, sender)?;
         let (transport, nexthop) = split_transport(&channel);
         resolved.transport = transport.into();
         resolved.nexthop = match nexthop {
             Some(nexthop) => nexthop.into(),
-            None => self.nexthop(daemon, resolved.class, domain, sender)?,
+            None => self.nexthop(daemon, way, resolved.class, domain, sender)?,
         };
         if resolved.transport.is_empty() {
             let text =
                 format!("file /etc/postfix/main.cf: parameter {setting}: null transport is not allowed");
             return Err(DictError { table: setting.into(), text });
         }
-        self.decide(daemon, resolved, domain);
+        self.decide(daemon, way, resolved, domain);
         if resolved.class != AddressClass::VirtualAlias {
-            self.by_transport_maps(daemon, resolved, domain)?;
+            self.by_transport_maps(daemon, way, resolved, domain)?;
         }
         let moved = self.relocated_maps.find_address(&resolved.recipient, &self.delimiter)?;
         if let Some(found) = moved {
@@ -282,22 +307,23 @@ impl TrivialRewrite {
     fn channel(
         &self,
         daemon: &Daemon,
+        way: &Routing,
         class: AddressClass,
         sender: &str,
-    ) -> Result<(&'static str, Rc<str>), DictError> {
+    ) -> Result<(String, Rc<str>), DictError> {
         Ok(match class {
-            AddressClass::Local => ("local_transport", self.local_transport.clone()),
+            AddressClass::Local => (way.setting("local_transport"), way.local_transport.clone()),
             AddressClass::VirtualAlias => {
-                ("virtual_alias_domains", "error:5.1.1 User unknown in virtual alias table".into())
+                ("virtual_alias_domains".to_owned(), "error:5.1.1 User unknown in virtual alias table".into())
             }
-            AddressClass::VirtualMailbox => ("virtual_transport", self.virtual_transport.clone()),
-            AddressClass::Relay => ("relay_transport", self.relay_transport.clone()),
+            AddressClass::VirtualMailbox => (way.setting("virtual_transport"), way.virtual_transport.clone()),
+            AddressClass::Relay => (way.setting("relay_transport"), way.relay_transport.clone()),
             AddressClass::Default => {
-                let setting = "sender_dependent_default_transport_maps";
+                let setting = way.setting("sender_dependent_default_transport_maps");
                 let key = if sender.is_empty() { &*self.null_transport_key } else { sender };
-                match self.by_sender(daemon, &self.sender_transports, setting, key)? {
+                match self.by_sender(daemon, &way.sender_transports, &setting, key)? {
                     Some(transport) => (setting, transport),
-                    None => ("default_transport", self.default_transport.clone()),
+                    None => (way.setting("default_transport"), way.default_transport.clone()),
                 }
             }
         })
@@ -307,6 +333,7 @@ impl TrivialRewrite {
     fn nexthop(
         &self,
         daemon: &Daemon,
+        way: &Routing,
         class: AddressClass,
         domain: &str,
         sender: &str,
@@ -315,12 +342,12 @@ impl TrivialRewrite {
             AddressClass::Local => Ok(self.myhostname.clone()),
             AddressClass::VirtualAlias | AddressClass::VirtualMailbox => Ok(domain.into()),
             AddressClass::Relay | AddressClass::Default => {
-                let setting = "sender_dependent_relayhost_maps";
+                let setting = way.setting("sender_dependent_relayhost_maps");
                 let key = if sender.is_empty() { &*self.null_relayhost_key } else { sender };
-                Ok(match self.by_sender(daemon, &self.sender_relayhosts, setting, key)? {
+                Ok(match self.by_sender(daemon, &way.sender_relayhosts, &setting, key)? {
                     Some(relay) => relay,
-                    None if self.relayhost.is_empty() => domain.into(),
-                    None => self.relayhost.clone(),
+                    None if way.relayhost.is_empty() => domain.into(),
+                    None => way.relayhost.clone(),
                 })
             }
         }
@@ -331,7 +358,7 @@ impl TrivialRewrite {
         &self,
         daemon: &Daemon,
         maps: &Maps,
-        setting: &'static str,
+        setting: &str,
         sender: &str,
     ) -> Result<Option<Rc<str>>, DictError> {
         let Some(found) = maps.find_address(sender, &self.delimiter)? else { return Ok(None) };
@@ -341,7 +368,7 @@ impl TrivialRewrite {
         }
         daemon.p.decide(|| Decision {
             rule: "by the sender".into(),
-            setting: setting.into(),
+            setting: setting.to_owned().into(),
             place: daemon.config.place(setting),
             compared: format!("{sender} in {}", found.table),
             outcome: Outcome::Becomes(found.value.to_string().into()),
@@ -385,15 +412,17 @@ impl TrivialRewrite {
     fn by_transport_maps(
         &self,
         daemon: &Daemon,
+        way: &Routing,
         resolved: &mut Resolved,
         domain: &str,
     ) -> Result<(), DictError> {
-        if self.transport_maps.is_empty() {
+        if way.transport_maps.is_empty() {
             return Ok(());
         }
-        let Some(found) = self.transport_maps.find_transport(&resolved.recipient, &self.delimiter)? else {
+        let Some(found) = way.transport_maps.find_transport(&resolved.recipient, &self.delimiter)? else {
             return Ok(());
         };
+        let setting = way.setting("transport_maps");
         let (transport, nexthop) = split_transport(&found.value);
         let is_reason = ["error", "retry"].contains(&transport);
         // A transport without a next hop takes the domain's, not that of another transport.
@@ -408,12 +437,12 @@ impl TrivialRewrite {
         }
         daemon.p.decide(|| Decision {
             rule: "transport table".into(),
-            setting: "transport_maps".into(),
+            setting: setting.clone().into(),
             place: match found.line {
                 Some(line) => {
                     Place::line(found.table.split_once(':').map_or(&*found.table, |(_, f)| f), line)
                 }
-                None => daemon.config.place("transport_maps"),
+                None => daemon.config.place(&setting),
             },
             compared: format!("{} in {}", resolved.recipient, found.table),
             outcome: Outcome::Becomes(format!("{}:{}", resolved.transport, resolved.nexthop).into()),
@@ -421,16 +450,22 @@ impl TrivialRewrite {
         Ok(())
     }
 
-    fn decide(&self, daemon: &Daemon, resolved: &Resolved, domain: &str) {
+    fn decide(&self, daemon: &Daemon, way: &Routing, resolved: &Resolved, domain: &str) {
         daemon.p.decide(|| {
             let text = |name: &str| daemon.string(name);
             let (setting, list) = match resolved.class {
-                AddressClass::Local => ("mydestination", text("mydestination")),
-                AddressClass::VirtualAlias => ("virtual_alias_domains", text("virtual_alias_domains")),
-                AddressClass::VirtualMailbox => ("virtual_mailbox_domains", text("virtual_mailbox_domains")),
-                AddressClass::Relay => ("relay_domains", text("relay_domains")),
-                AddressClass::Default if !self.relayhost.is_empty() => ("relayhost", self.relayhost.clone()),
-                AddressClass::Default => ("default_transport", self.default_transport.clone()),
+                AddressClass::Local => ("mydestination".to_owned(), text("mydestination")),
+                AddressClass::VirtualAlias => {
+                    ("virtual_alias_domains".to_owned(), text("virtual_alias_domains"))
+                }
+                AddressClass::VirtualMailbox => {
+                    ("virtual_mailbox_domains".to_owned(), text("virtual_mailbox_domains"))
+                }
+                AddressClass::Relay => ("relay_domains".to_owned(), text("relay_domains")),
+                AddressClass::Default if !way.relayhost.is_empty() => {
+                    (way.setting("relayhost"), way.relayhost.clone())
+                }
+                AddressClass::Default => (way.setting("default_transport"), way.default_transport.clone()),
             };
             let compared = match resolved.class {
                 AddressClass::Default => format!("{domain} stands in no list of own or relayed domains"),
@@ -438,8 +473,8 @@ impl TrivialRewrite {
             };
             Decision {
                 rule: "where to".into(),
+                place: daemon.config.place(&setting),
                 setting: setting.into(),
-                place: daemon.config.place(setting),
                 compared,
                 outcome: Outcome::Becomes(format!("{}:{}", resolved.transport, resolved.nexthop).into()),
             }

@@ -8,7 +8,6 @@
 
 use super::deliver::{Delivery, Dsn, Progress};
 use super::dict::{Flags, Maps};
-use super::ipc::TraceFlags;
 use super::local::rights_of;
 use super::mail_copy::Copy;
 use super::maildir;
@@ -126,7 +125,7 @@ impl<'d> Agent<'d> {
         let gid = self.id(&self.gids, "virtual_gid_maps", "gid", &user, 1)?;
         let cred = rights_of(uid, gid);
         let is_maildir = path.ends_with('/');
-        if delivery.request.trace == TraceFlags::VerifyOnly {
+        if delivery.request.trace.is_rehearsal() {
             return Ok(if is_maildir { "delivers to maildir" } else { "delivers to mailbox" });
         }
         let copy = Copy {

@@ -32,6 +32,9 @@ impl<'a> Work<'a> {
                 return Some(self.deferred(state, Dsn::new("4.3.0", "alias database unavailable")).await);
             }
         };
+        if self.is_probe() {
+            return Some(self.sent(state, format!("aliased to {}", found.value)).await);
+        }
         let mut next = state.clone();
         next.level = level;
         next.from_alias = Some(name.clone());

@@ -45,6 +45,9 @@ impl<'a> Work<'a> {
             compared: format!("the file of {}", user.name),
             outcome: Outcome::Becomes(text.trim().replace('\n', ", ").into()),
         });
+        if self.is_probe() {
+            return Some(self.sent(state, format!("forward via file: {path}")).await);
+        }
         // An empty file is none.
         token::lines(&text).next()?;
         next.rcpt.dsn_notify = without_success(state.rcpt.dsn_notify);

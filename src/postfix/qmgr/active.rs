@@ -7,6 +7,7 @@ use crate::postfix::deliver::{self, Dsn};
 use crate::postfix::ipc::{AddressClass, DeliveryReport, DeliveryRequest, RewriteContext, TraceFlags};
 use crate::postfix::queue::{Queue, QueueFile, Recipient, SPOOL};
 use crate::postfix::record::{Malformed, Type};
+use crate::postfix::verify;
 use crate::proto::address;
 use crate::trace::{Decision, Outcome};
 use crate::world::clock::{Duration, Time};
@@ -37,11 +38,7 @@ impl Message {
     }
 
     fn trace_flags(&self) -> TraceFlags {
-        match self.file.attribute("trace_flags").as_deref() {
-            Some("256") => TraceFlags::VerifyOnly,
-            Some("1024") => TraceFlags::Record,
-            _ => TraceFlags::None,
-        }
+        TraceFlags::read(self.file.attribute("trace_flags").as_deref())
     }
 
     fn context(&self) -> RewriteContext {
@@ -148,7 +145,7 @@ impl Qmgr {
         for rcpt in &message.file.recipients {
             let (transport, nexthop, address, class) = self.destination(message, rcpt).await;
             let rcpt = Recipient { address, ..rcpt.clone() };
-            if class == Some(AddressClass::Local) && self.discards(message, &rcpt) {
+            if class == Some(AddressClass::Local) && self.discards(message, &rcpt).await {
                 continue;
             }
             let limit = self.limit(&transport, "destination_recipient_limit", 50);
@@ -186,7 +183,7 @@ impl Qmgr {
     }
 
     /// A notification to the postmaster that comes back to this host is told to nobody.
-    fn discards(&self, message: &Message, rcpt: &Recipient) -> bool {
+    async fn discards(&self, message: &Message, rcpt: &Recipient) -> bool {
         let local = rcpt.address.rsplit_once('@').map_or(&*rcpt.address, |(local, _)| local);
         if !local.eq_ignore_ascii_case(&self.settings.double_bounce) {
             return false;
@@ -194,7 +191,15 @@ impl Qmgr {
         let now = self.daemon.p.now();
         let times = [message.file.arrival, message.since, now, now, now];
         let text = "undeliverable postmaster notification discarded";
-        let line = deliver::line(&message.id, rcpt, "none", times, &Dsn::new("2.0.0", text), "sent");
+        let dsn = Dsn::new("2.0.0", text);
+        let status = match message.trace_flags() {
+            TraceFlags::Probe => {
+                deliver::probed(&self.daemon, &message.id, rcpt, verify::Status::Ok, &dsn.reason).await
+            }
+            TraceFlags::VerifyOnly => "deliverable",
+            TraceFlags::None | TraceFlags::Record => "sent",
+        };
+        let line = deliver::line(&message.id, rcpt, "none", times, &dsn, status);
         self.daemon.msg.log(&line);
         deliver::strike(&self.daemon.p, &message.id, rcpt);
         true
@@ -202,7 +207,9 @@ impl Qmgr {
 
     /// Transport, next hop and final form of a recipient.
     async fn destination(&self, message: &Message, rcpt: &Recipient) -> Destination {
-        let resolved = self.resolve(&message.file.sender, &rcpt.address).await;
+        let probe = message.trace_flags() == TraceFlags::Probe;
+        let resolved =
+            self.rewriter.resolve_for(&self.daemon.p, &message.file.sender, &rcpt.address, probe).await;
         let later = |reason: String, address| ("retry".into(), reason.into(), address, None);
         if resolved.failed {
             return later("4.3.0 address resolver failure".to_owned(), rcpt.address.clone());

@@ -245,8 +245,9 @@ impl<'a> Session<'a> {
             let address = self.client.outside(&rcpt.address).await.map_err(Failure::message)?;
             commands.push(self.rcpt_command(rcpt, &address));
         }
+        let rehearsal = self.delivery.request.trace.is_rehearsal();
         if self.features.pipelining {
-            let all = mail + &commands.concat() + "DATA\r\n";
+            let all = mail + &commands.concat() + if rehearsal { "" } else { "DATA\r\n" };
             self.send(all, Step::Mail).await?;
         } else {
             self.send(mail, Step::Mail).await?;
@@ -254,7 +255,7 @@ impl<'a> Session<'a> {
         let reply = self.receive(Step::Mail, timeouts.0).await?;
         if reply.code / 100 != 2 {
             if self.features.pipelining {
-                for _ in 0..=left.len() {
+                for _ in 0..left.len() + usize::from(!rehearsal) {
                     self.receive(Step::Rcpt, timeouts.1).await?;
                 }
             }
@@ -269,6 +270,7 @@ impl<'a> Session<'a> {
                 self.send(command, Step::Rcpt).await.inspect_err(|_| left.push(rcpt.clone()))?;
             }
             match self.receive(Step::Rcpt, timeouts.1).await {
+                Ok(reply) if reply.code / 100 == 2 && rehearsal => self.delivered(rcpt, &reply).await,
                 Ok(reply) if reply.code / 100 == 2 => accepted.push(rcpt),
                 Ok(reply) => {
                     let dsn = self.said(&reply, Step::Rcpt);
@@ -299,7 +301,7 @@ impl<'a> Session<'a> {
     /// DATA, the message, and its end.
     async fn message(&mut self, accepted: &mut Vec<Recipient>) -> Result<(), Failure> {
         if accepted.is_empty() {
-            if self.features.pipelining {
+            if self.features.pipelining && !self.delivery.request.trace.is_rehearsal() {
                 // DATA is under way already; its answer is of no interest (RFC 2920, section 3.1).
                 let reply = self.receive(Step::Data, self.settings.data_init_timeout).await?;
                 if reply.code / 100 == 3 {

@@ -14,10 +14,10 @@
 //! - [`dnsbl`]: block lists and allow lists in DNS
 //! - [`login`]: who may use which sender address
 //! - [`policy`]: policy services
+//! - [`unverified`]: addresses that verify(8) knows of
 //!
 //! # Simplifications
 //! No client certificates: `permit_tls_clientcerts` and `check_ccert_access` never apply.
-//! `reject_unverified_*` is not evaluated.
 
 mod access;
 pub mod asked;
@@ -28,11 +28,14 @@ mod login;
 mod names;
 mod policy;
 mod restriction;
+mod unverified;
 
 use super::session::Session;
 use crate::postfix::dict::maps::Parents;
 use crate::postfix::dict::{Maps, MatchList, match_list};
 use crate::postfix::server::Daemon;
+use crate::postfix::verify;
+use crate::trace::{Decision, Outcome};
 use asked::Asked;
 use destination::Recipients;
 use dnsbl::Dnsbl;
@@ -287,6 +290,9 @@ impl Checks {
 
     /// May mail go to this recipient?
     pub async fn rcpt(&self, s: &Session<'_>, recipient: &Rc<str>) -> Result<(), Reject> {
+        if self.is_always_taken(s, recipient) {
+            return Ok(());
+        }
         let asked = Asked { recipient: Some(recipient.clone()), ..Asked::new(s) };
         self.delayed(&asked).await?;
         if self.delay_reject {
@@ -309,6 +315,23 @@ impl Checks {
             return Err(reject);
         }
         Ok(())
+    }
+
+    /// Must mail to this recipient be taken, whoever sends it? The postmaster's (RFC 5321, section
+    /// 4.5.1), and that of our own probes: hosts that probe each other would wait for each other.
+    fn is_always_taken(&self, s: &Session<'_>, recipient: &str) -> bool {
+        let yes = recipient.eq_ignore_ascii_case("postmaster")
+            || recipient.eq_ignore_ascii_case(&verify::probe_sender(s.daemon));
+        if yes {
+            s.daemon.p.decide(|| Decision {
+                rule: "always taken".into(),
+                setting: "address_verify_sender".into(),
+                place: s.daemon.config.place("address_verify_sender"),
+                compared: format!("{recipient} is the postmaster or the sender of probes"),
+                outcome: Outcome::Yes,
+            });
+        }
+        yes
     }
 
     /// What would be permitted may have to wait.

@@ -147,7 +147,7 @@ impl Checks {
             | Kind::AuthDestination
             | Kind::MxBackup => self.destination(item.kind, asked).await,
             Kind::Unlisted(class) => self.unlisted(class, asked).await,
-            Kind::Unverified(_) => self.unverified(item, asked),
+            Kind::Unverified(class) => self.unverified(class, asked).await,
             Kind::MultiRecipientBounce => {
                 let allowed = usize::from(s.last != "RCPT");
                 let bounce = asked.sender.as_ref().is_some_and(|sender| sender.is_empty());
@@ -183,11 +183,6 @@ impl Checks {
         let text = format!("restriction {} must be followed by {what}", item.name);
         asked.session.daemon.msg.log_warn(text);
         asked.misconfigured()
-    }
-
-    fn unverified(&self, item: &Restriction, asked: &Asked<'_>) -> (Verdict, String) {
-        asked.session.daemon.msg.log_warn(format!("{} has no effect in the lab", item.name));
-        (Verdict::Dunno, "not evaluated in the lab".into())
     }
 
     pub(super) fn decide(
