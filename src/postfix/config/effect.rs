@@ -51,14 +51,12 @@ pub const HAS_EFFECT: &[&str] = &[
     "canonical_classes",
     "canonical_maps",
     "cleanup_service_name",
-    "command_directory",
     "command_execution_directory",
     "command_expansion_filter",
     "command_time_limit",
     "compatibility_level",
     "config_directory",
     "content_filter",
-    "daemon_directory",
     "data_directory",
     "default_database_type",
     "default_destination_concurrency_failed_cohort_limit",
@@ -83,7 +81,6 @@ pub const HAS_EFFECT: &[&str] = &[
     "empty_address_default_transport_maps_lookup_key",
     "empty_address_recipient",
     "empty_address_relayhost_maps_lookup_key",
-    "enable_long_queue_ids",
     "enable_original_recipient",
     "execution_directory_expansion_filter",
     "expand_owner_alias",
@@ -97,8 +94,6 @@ pub const HAS_EFFECT: &[&str] = &[
     "forward_expansion_filter",
     "forward_path",
     "frozen_delivered_to",
-    "hash_queue_depth",
-    "hash_queue_names",
     "header_checks",
     "home_mailbox",
     "hopcount_limit",
@@ -142,7 +137,6 @@ pub const HAS_EFFECT: &[&str] = &[
     "mail_name",
     "mail_owner",
     "mail_spool_directory",
-    "mail_version",
     "mailbox_command",
     "mailbox_command_maps",
     "mailbox_delivery_lock",
@@ -178,7 +172,6 @@ pub const HAS_EFFECT: &[&str] = &[
     "prepend_delivered_header",
     "propagate_unmatched_extensions",
     "qmgr_message_active_limit",
-    "queue_directory",
     "queue_run_delay",
     "rbl_reply_maps",
     "recipient_bcc_maps",
@@ -201,7 +194,6 @@ pub const HAS_EFFECT: &[&str] = &[
     "sender_canonical_maps",
     "sender_dependent_default_transport_maps",
     "sender_dependent_relayhost_maps",
-    "setgid_group",
     "show_user_unknown_table_name",
     "smtp_address_preference",
     "smtp_always_send_ehlo",
@@ -352,13 +344,24 @@ fn of_transport(name: &str) -> bool {
     OF_TRANSPORTS.iter().any(|what| name.ends_with(what))
 }
 
+/// Does a value hold `$name`, `${name...}` or `$(name)`?
+fn refers(value: &str, name: &str) -> bool {
+    value.match_indices('$').any(|(at, _)| {
+        let rest = value[at + 1..].trim_start_matches(['{', '(']);
+        rest.strip_prefix(name)
+            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
+    })
+}
+
 impl Config {
     /// The parameters that someone set and that have no effect in the lab, with their places.
-    /// Names that are no parameters, and so may be there to be used as `$name`, are left out.
+    /// Those that are there to be used as `$name` in another setting are left out, as are names that are
+    /// no parameters.
     pub fn without_effect(&self) -> Vec<(Rc<str>, Place)> {
         self.settings()
             .filter(|(name, _)| super::parameters::find(name).is_some())
             .filter(|(name, _)| HAS_EFFECT.binary_search(&&***name).is_err() && !of_transport(name))
+            .filter(|(name, _)| !self.settings().any(|(_, other)| refers(&other.value, name)))
             .map(|(name, setting)| (name.clone(), setting.place.clone()))
             .collect()
     }
@@ -381,10 +384,100 @@ mod tests {
         }
     }
 
+    /// The text of every source file of Postfix, but for the lists of parameters' names.
+    fn sources() -> Vec<String> {
+        const LISTS: [&str; 3] = ["config/effect.rs", "config/checks.rs", "config/parameters.rs"];
+        let mut left = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/postfix"))];
+        let mut texts = Vec::new();
+        while let Some(path) = left.pop() {
+            if path.is_dir() {
+                left.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            } else if path.extension().is_some_and(|e| e == "rs")
+                && !LISTS.iter().any(|list| path.ends_with(list))
+            {
+                let text = std::fs::read_to_string(&path).unwrap();
+                texts.push(text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned());
+            }
+        }
+        texts
+    }
+
+    /// The words in quotes that could be names of parameters; `{}` stands for what is filled in.
+    fn literals(texts: &[String]) -> std::collections::BTreeSet<String> {
+        let is_name = |word: &&str| {
+            word.len() > 3 && word.chars().all(|c| c.is_ascii_alphanumeric() || "_{}.".contains(c))
+        };
+        texts.iter().flat_map(|t| t.split('"')).filter(is_name).map(str::to_owned).collect()
+    }
+
+    /// Does a name fit a literal with places to fill in?
+    fn fits(name: &str, literal: &str) -> bool {
+        let mut fixed = Vec::new();
+        let mut rest = literal;
+        while let Some((before, after)) = rest.split_once('{') {
+            fixed.push(before);
+            rest = after.split_once('}').map_or("", |(_, rest)| rest);
+        }
+        fixed.push(rest);
+        if fixed.len() == 1 {
+            return name == literal;
+        }
+        let Some(mut left) = name.strip_prefix(fixed[0]) else { return false };
+        for part in &fixed[1..] {
+            match left.find(part) {
+                Some(at) => left = &left[at + part.len()..],
+                None => return false,
+            }
+        }
+        (rest.is_empty() || left.is_empty()) && fixed.iter().map(|f| f.len()).sum::<usize>() > 6
+    }
+
+    /// What stands before the names of parameters that are read by the rest of them.
+    const PREFIXES: [&str; 3] = ["address_verify_", "smtp_", "lmtp_"];
+
+    #[test]
+    fn every_parameter_listed_is_named_in_the_code() {
+        let literals = literals(&sources());
+        let is_named = |name: &str| literals.iter().any(|literal| fits(name, literal));
+        // One that others have for their default has its effect through them.
+        let is_default = |name: &str| {
+            let honoured = |p: &parameters::Parameter| HAS_EFFECT.binary_search(&p.name).is_ok();
+            parameters::all().iter().any(|p| honoured(p) && refers(p.default, name))
+        };
+        let unnamed: Vec<_> = HAS_EFFECT
+            .iter()
+            .filter(|name| {
+                !is_named(name)
+                    && !is_default(name)
+                    && !of_transport(name)
+                    && !PREFIXES.iter().any(|p| name.strip_prefix(p).is_some_and(is_named))
+            })
+            .collect();
+        assert!(unnamed.is_empty(), "listed, and read nowhere: {unnamed:?}");
+    }
+
+    #[test]
+    fn every_parameter_read_is_listed() {
+        const GETTERS: [&str; 9] =
+            [".string(", ".yes(", ".int(", ".seconds(", ".list(", ".bool(", ".try_string(", ".raw(", "maps("];
+        let mut unlisted = std::collections::BTreeSet::new();
+        for text in sources() {
+            for (at, getter) in GETTERS.iter().flat_map(|g| text.match_indices(g)) {
+                let Some(quoted) = text[at + getter.len()..].trim_start().strip_prefix('"') else { continue };
+                let name = quoted.split('"').next().unwrap_or_default();
+                if parameters::find(name).is_some() && HAS_EFFECT.binary_search(&name).is_err() {
+                    unlisted.insert(name.to_owned());
+                }
+            }
+        }
+        assert!(unlisted.is_empty(), "read, and not listed: {unlisted:?}");
+    }
+
     #[test]
     fn what_has_no_effect_is_said() {
         let facts = HostFacts { hostname: "vm".into(), addresses: vec![] };
-        let text = "relayhost = x\ncolour = blue\nbiff = no\n";
+        let text =
+            "relayhost = x\ncolour = blue\nbiff = no\nmail_version = 4\nsmtpd_banner = v${mail_version}\n";
         let config = Config::parse(text, "/etc/postfix/main.cf", &facts, &[]).unwrap();
         let said = config.without_effect();
         assert_eq!(said.len(), 1);
