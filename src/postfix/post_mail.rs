@@ -50,5 +50,5 @@ pub async fn post(
 
 /// The address from which the mail system writes to postmasters (`double_bounce_sender`).
 pub fn double_bounce(daemon: &Daemon) -> Rc<str> {
-    format!("{}@{}", daemon.string("double_bounce_sender"), daemon.string("myorigin")).into()
+    format!("{}@{}", daemon.string("double_bounce_sender"), daemon.string("myhostname")).into()
 }

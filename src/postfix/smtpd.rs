@@ -10,7 +10,7 @@
 //! # Simplifications
 //! No Milters, no `smtpd_proxy_filter`, no VERP. Restrictions: see [`check`]; TLS: see [`tls`].
 //!
-//! Diagnostics: a line for each connection, rejected command and queued message in the log; the
+//! Diagnostics: letters to the postmaster ([`transcript`]); a line for each connection, rejected command and queued message in the log; the
 //! counts of commands when the client leaves.
 
 mod check;
@@ -19,10 +19,12 @@ mod counts;
 mod data;
 mod limits;
 mod peer;
+mod reply;
 mod sasl;
 mod session;
 mod settings;
 mod tls;
+mod transcript;
 mod xclient;
 
 use super::server::Daemon;

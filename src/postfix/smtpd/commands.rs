@@ -3,6 +3,7 @@
 use super::check::Reject;
 use super::counts::Verb;
 use super::session::{Chunks, Next, Session, Transaction};
+use super::transcript::Class;
 use crate::postfix::anvil::Act;
 use crate::postfix::flush;
 use crate::postfix::queue::{Recipient, SPOOL};
@@ -69,7 +70,7 @@ impl Session<'_> {
             Verb::Rcpt => self.rcpt(words).await,
             Verb::Data => self.data(words).await,
             Verb::Bdat => self.bdat(words).await,
-            Verb::Rset => self.rset(words),
+            Verb::Rset => self.rset(words).await,
             Verb::Noop => self.done("250 2.0.0 Ok"),
             Verb::Vrfy => self.vrfy(words).await,
             Verb::Etrn => self.etrn(words).await,
@@ -111,6 +112,7 @@ impl Session<'_> {
         let bad = |c: char| " <>()\\\";@".contains(c);
         let name: Rc<str> = given.chars().map(|c| if bad(c) { '?' } else { c }).collect::<String>().into();
         self.reset();
+        self.tell_errors().await;
         self.helo = name;
         // What was once spoken is not unlearned by a HELO.
         self.esmtp |= esmtp;
@@ -183,7 +185,10 @@ impl Session<'_> {
         }
         let limit = self.settings.client_limits.message_rate;
         if self.exceeds(Act::Mail, limit, "Message delivery request rate").await {
-            return self.fault(&format!("450 4.7.1 Error: too much mail from {}", self.client.shown_address));
+            return self.fault_of(
+                Class::Policy,
+                &format!("450 4.7.1 Error: too much mail from {}", self.client.shown_address),
+            );
         }
         let argument = match words.address_argument("FROM:") {
             Argument::Missing => return self.fault("501 5.5.4 Syntax: MAIL FROM:<address>"),
@@ -276,8 +281,8 @@ impl Session<'_> {
         }
         let limit = self.settings.client_limits.recipient_rate;
         if self.exceeds(Act::Recipient, limit, "Recipient address rate").await {
-            return self
-                .fault(&format!("450 4.7.1 Error: too many recipients from {}", self.client.shown_address));
+            let text = format!("450 4.7.1 Error: too many recipients from {}", self.client.shown_address);
+            return self.fault_of(Class::Policy, &text);
         }
         let argument = match words.address_argument("TO:") {
             Argument::Missing => return self.fault("501 5.5.4 Syntax: RCPT TO:<address>"),
@@ -402,11 +407,12 @@ impl Session<'_> {
         }
     }
 
-    fn rset(&mut self, words: &Words<'_>) -> Next {
+    async fn rset(&mut self, words: &Words<'_>) -> Next {
         if words.len() != 1 {
             return self.fault("501 5.5.4 Syntax: RSET");
         }
         self.reset();
+        self.tell_errors().await;
         self.done("250 2.0.0 Ok")
     }
 

@@ -1,6 +1,7 @@
 //! The message itself: DATA and BDAT, and its way to cleanup.
 
 use super::session::{Chunks, Gone, Next, Session, Transaction};
+use super::transcript::Class;
 use crate::postfix::ipc::{CleanupStatus, GivenUp, Submission, TraceFlags};
 use crate::proto::smtp::command::{Words, printable};
 use crate::proto::smtp::dot::Decoder;
@@ -188,6 +189,12 @@ impl Session<'_> {
 
     /// Gives the message to cleanup and tells the client what became of it.
     async fn hand_in(&mut self, content: Content) -> Next {
+        let next = self.take(content).await;
+        self.tell_errors().await;
+        next
+    }
+
+    async fn take(&mut self, content: Content) -> Next {
         self.last = "END-OF-MESSAGE";
         let content = match content {
             Content::Whole(content) => content,
@@ -195,7 +202,7 @@ impl Session<'_> {
                 if let Some((_, stream)) = self.transaction.as_mut().and_then(|t| t.queue.take()) {
                     let _ = stream.send(|_| "the message is too big".to_owned(), GivenUp { octets });
                 }
-                let next = self.fault("552 5.3.4 Error: message file too big");
+                let next = self.fault_of(Class::Bounce, "552 5.3.4 Error: message file too big");
                 self.reset();
                 return next;
             }
@@ -240,13 +247,22 @@ impl Session<'_> {
         match status {
             Some(CleanupStatus::Ok) => {
                 (self.errors, self.junk) = (0, 0);
+                self.transcript.forgive();
                 self.done(&format!("250 2.0.0 Ok: queued as {id}"))
             }
             Some(CleanupStatus::Rejected { code, dsn, text }) => {
-                self.fault(&format!("{code} {dsn} Error: {text}"))
+                let class = match code {
+                    552 | 554 => Class::Bounce,
+                    452 => Class::Resource,
+                    550 => Class::Policy,
+                    _ => Class::Software,
+                };
+                self.fault_of(class, &format!("{code} {dsn} Error: {text}"))
             }
-            Some(CleanupStatus::Refused { code, dsn, text }) => self.fault(&format!("{code} {dsn} {text}")),
-            None => self.fault("451 4.3.0 Error: queue file write error"),
+            Some(CleanupStatus::Refused { code, dsn, text }) => {
+                self.fault_of(Class::Policy, &format!("{code} {dsn} {text}"))
+            }
+            None => self.fault_of(Class::Software, "451 4.3.0 Error: queue file write error"),
         }
     }
 

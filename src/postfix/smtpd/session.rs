@@ -1,12 +1,12 @@
 //! A session with one client: the connection, what has been said, and the transaction that is open.
 
-use super::check::asked::Asked;
 use super::check::{Carried, Checks, Reject};
 use super::counts::{Counts, Verb};
 use super::peer::{self, NameTrouble};
 use super::sasl::{Login, Mechanism};
-use super::settings::{self, Discard, Settings, Values};
+use super::settings::{Discard, Settings};
 use super::tls::Tls;
+use super::transcript::{Class, Transcript};
 use crate::postfix::ipc::{Actions, ClientInfo, RewriteContext};
 use crate::postfix::queue::Recipient;
 use crate::postfix::rewrite::Rewriter;
@@ -127,12 +127,14 @@ pub struct Session<'d> {
     pub stream: Stream,
     /// The way to anvil, as long as the session lasts.
     pub anvil: RefCell<Option<Stream>>,
+    /// What was said, and what was wrong with it.
+    pub transcript: Transcript,
     input: RefCell<BytesMut>,
-    output: RefCell<BytesMut>,
+    pub output: RefCell<BytesMut>,
     /// How long a client with many mistakes waits for its answers.
-    penalty: Cell<Duration>,
-    hang_up: Cell<bool>,
-    eof: Cell<bool>,
+    pub penalty: Cell<Duration>,
+    pub hang_up: Cell<bool>,
+    pub eof: Cell<bool>,
 }
 
 impl<'d> Session<'d> {
@@ -178,6 +180,7 @@ impl<'d> Session<'d> {
             instance: 0,
             stream,
             anvil: RefCell::default(),
+            transcript: Transcript::new(daemon),
             input: RefCell::default(),
             output: RefCell::default(),
             penalty: Cell::default(),
@@ -239,14 +242,19 @@ impl<'d> Session<'d> {
         let gone = self.commands().await;
         // Before the message is given up, so that the log shows what there was.
         match gone {
-            Some(Gone::Lost) => self.left("lost connection"),
+            Some(Gone::Lost) => {
+                self.transcript.aborted("lost connection");
+                self.left("lost connection");
+            }
             Some(Gone::Silent) => {
                 let text = format!("421 4.4.2 {} Error: timeout exceeded", self.settings.myhostname);
+                self.transcript.aborted("timeout");
                 self.reply(&text);
                 self.left("timeout");
             }
             None => {}
         }
+        self.transcript.tell(self.daemon, &self.shown, 0).await;
         self.end().await;
         Ok(())
     }
@@ -269,6 +277,8 @@ impl<'d> Session<'d> {
         loop {
             if self.errors >= self.settings.hard_error_limit {
                 let text = format!("421 4.7.0 {} Error: too many errors", self.settings.myhostname);
+                self.transcript.failed(Class::Protocol);
+                self.transcript.aborted("too many errors");
                 self.reply(&text);
                 self.left("too many errors");
                 return None;
@@ -277,6 +287,7 @@ impl<'d> Session<'d> {
                 Ok(line) => line,
                 Err(gone) => return Some(gone),
             };
+            self.transcript.heard(&line);
             match self.command(&line).await {
                 Next::Done | Next::Begun => {}
                 Next::Fault => self.errors += 1,
@@ -379,90 +390,6 @@ impl<'d> Session<'d> {
             }
             None => Err(Gone::Silent),
         }
-    }
-
-    /// Puts a reply into the output, which goes out when the client has nothing more to say.
-    pub fn reply(&self, line: &str) {
-        if self.errors >= self.settings.soft_error_limit {
-            self.penalty.set(self.penalty.get() + self.settings.error_sleep);
-        }
-        let soft =
-            line.strip_prefix('5').filter(|_| self.settings.soft_bounce).map(|rest| match rest.get(..4) {
-                Some(start) if start.ends_with('5') => format!("4{}4{}", &rest[..3], &rest[4..]),
-                _ => format!("4{rest}"),
-            });
-        let line = soft.as_deref().unwrap_or(line);
-        let rejects = line.starts_with(['4', '5']);
-        let footed = if rejects { self.footed(line) } else { None };
-        let line = footed.as_deref().unwrap_or(line);
-        let mut out = self.output.borrow_mut();
-        out.reserve(line.len() + 2);
-        out.extend_from_slice(line.as_bytes());
-        out.extend_from_slice(b"\r\n");
-        if line.starts_with("421") || line.starts_with("521") {
-            self.hang_up.set(true);
-        }
-    }
-
-    /// The reply with the footer that the administrator wants.
-    fn footed(&self, line: &str) -> Option<String> {
-        let s = self.settings;
-        let found = match s.reject_footer_maps.is_empty() {
-            true => None,
-            false => s.reject_footer_maps.find(line).ok().flatten().map(|f| f.value),
-        };
-        let footer = found.unwrap_or_else(|| s.reject_footer.clone());
-        if footer.is_empty() {
-            return None;
-        }
-        let (c, now) = (&self.client, self.daemon.p.now());
-        let sender =
-            self.transaction.as_ref().map_or("", |t| if t.sender.is_empty() { "<>" } else { &t.sender });
-        let names = Values(vec![
-            ("client", (&*self.shown).into()),
-            ("client_address", (&*c.shown_address).into()),
-            ("client_name", (&*c.name).into()),
-            ("client_port", c.port.to_string().into()),
-            ("helo_name", (&*self.helo).into()),
-            ("localtime", now.strftime("%b %d %H:%M:%S").into()),
-            ("myhostname", (&*s.myhostname).into()),
-            ("recipient", self.recipient.as_deref().unwrap_or_default().into()),
-            ("sender", sender.into()),
-            ("server_name", (&*s.myhostname).into()),
-        ]);
-        Some(settings::with_footer(line, &footer, &names))
-    }
-
-    /// Sends what stands in the output.
-    pub async fn flush(&self) -> Result<(), Gone> {
-        let out = self.output.borrow_mut().split();
-        if out.is_empty() || self.eof.get() {
-            return Ok(());
-        }
-        self.stream.write(out).await.map_err(|_| Gone::Lost)
-    }
-
-    /// A command that failed by the client's own fault.
-    pub fn fault(&self, reply: &str) -> Next {
-        self.reply(reply);
-        Next::Fault
-    }
-
-    /// A command that succeeded.
-    pub fn done(&self, reply: &str) -> Next {
-        self.reply(reply);
-        Next::Done
-    }
-
-    /// A command that a restriction refused.
-    pub fn refuse(&self, reject: &Reject) -> Next {
-        self.fault(&reject.line())
-    }
-
-    /// A refusal that rests on no restriction list, with its line in the log.
-    pub fn refuse_logged(&self, reject: Reject, sender: Option<Rc<str>>) -> Next {
-        Asked { sender, ..Asked::new(self) }.log("reject", &reject.line());
-        self.refuse(&reject)
     }
 
     /// Gives up the message that is being handed in (`mail_reset`); what RCPT counted stays.

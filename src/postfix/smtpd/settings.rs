@@ -25,6 +25,8 @@ pub struct Settings {
     pub timeout: Duration,
     pub soft_error_limit: u32,
     pub hard_error_limit: u32,
+    /// A longer transcript is given to the postmaster before the session ends, in lines.
+    pub history_flush_threshold: usize,
     pub junk_command_limit: u32,
     pub error_sleep: Duration,
     pub helo_required: bool,
@@ -86,6 +88,7 @@ impl Settings {
             line_length_limit: int("line_length_limit")?.clamp(512, 1 << 20) as usize,
             timeout: daemon.config.seconds("smtpd_timeout").map_err(|e| e.to_string())?,
             soft_error_limit: int("smtpd_soft_error_limit")?.max(1) as u32,
+            history_flush_threshold: daemon.int("smtpd_history_flush_threshold").max(1) as usize,
             hard_error_limit: int("smtpd_hard_error_limit")?.max(1) as u32,
             junk_command_limit: int("smtpd_junk_command_limit")?.max(1) as u32,
             error_sleep: daemon.seconds("smtpd_error_sleep_time"),

@@ -4,6 +4,7 @@ use super::restriction::Class;
 use super::{Reject, Verdict};
 use crate::postfix::ipc::Resolved;
 use crate::postfix::smtpd::session::Session;
+use crate::postfix::smtpd::transcript;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -31,6 +32,8 @@ pub struct Asked<'a> {
     pub sender_checked: Cell<bool>,
     /// The same of the recipient.
     pub recipient_checked: Cell<bool>,
+    /// What a rejection is to the postmaster.
+    pub class: Cell<transcript::Class>,
 }
 
 impl<'a> Asked<'a> {
@@ -48,6 +51,7 @@ impl<'a> Asked<'a> {
             defer_if_reject: RefCell::default(),
             sender_checked: Cell::new(false),
             recipient_checked: Cell::new(false),
+            class: Cell::new(transcript::Class::Policy),
         }
     }
 
@@ -69,7 +73,11 @@ impl<'a> Asked<'a> {
         let reject = earlier.unwrap_or_else(|| Reject::new(code, dsn, text));
         let reject = reject.softened(self.session.settings.soft_bounce);
         self.log(if warns { "reject_warning" } else { "reject" }, &reject.line());
-        if warns { Verdict::Dunno } else { Verdict::Reject(reject) }
+        if warns {
+            return Verdict::Dunno;
+        }
+        self.session.transcript.failed(self.class.get());
+        Verdict::Reject(reject)
     }
 
     /// The fault is ours: no `warn_if_reject` helps.
@@ -77,12 +85,16 @@ impl<'a> Asked<'a> {
         let reject = Reject::new(451, "4.3.5", "Server configuration error");
         let warns = self.warn_at.get().is_some();
         self.log(if warns { "reject_warning" } else { "reject" }, &reject.line());
+        self.session.transcript.failed(transcript::Class::Software);
         Verdict::Reject(reject)
     }
 
     /// A table could not answer.
     pub fn lookup_failed(&self, name: &str) -> Verdict {
-        self.reject(451, "4.3.0", format!("<{name}>: Temporary lookup failure"))
+        let class = self.class.replace(transcript::Class::Data);
+        let verdict = self.reject(451, "4.3.0", format!("<{name}>: Temporary lookup failure"));
+        self.class.set(class);
+        verdict
     }
 
     /// The usual words of a rejection.

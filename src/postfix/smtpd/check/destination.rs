@@ -8,6 +8,7 @@ use crate::postfix::dict::maps::split_extension;
 use crate::postfix::dict::{DictError, Maps, MatchList};
 use crate::postfix::ipc::{AddressClass, Resolved};
 use crate::postfix::server::Daemon;
+use crate::postfix::smtpd::transcript;
 use crate::proto::address;
 use crate::trace::{Decision, Outcome};
 use crate::world::dns::{Lookup, Trouble};
@@ -134,6 +135,13 @@ impl Checks {
 
     /// Does the address exist, as far as the tables of its class know?
     pub(super) async fn listed(&self, asked: &Asked<'_>, address: &Rc<str>, class: Class) -> Verdict {
+        let before = asked.class.replace(transcript::Class::Bounce);
+        let verdict = self.is_listed(asked, address, class).await;
+        asked.class.set(before);
+        verdict
+    }
+
+    async fn is_listed(&self, asked: &Asked<'_>, address: &Rc<str>, class: Class) -> Verdict {
         let checked = if class == Class::Sender { &asked.sender_checked } else { &asked.recipient_checked };
         checked.set(true);
         let resolved = asked.resolve(address).await;
