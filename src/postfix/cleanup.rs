@@ -87,6 +87,7 @@ struct Settings {
     drop: Vec<Rc<str>>,
     enable_original_recipient: bool,
     hopcount_limit: usize,
+    header_size_limit: usize,
     remote_domain: Rc<str>,
     delay_warning: std::time::Duration,
 }
@@ -112,6 +113,7 @@ impl<'d> Cleanup<'d> {
                 .collect(),
             enable_original_recipient: daemon.yes("enable_original_recipient"),
             hopcount_limit: daemon.int("hopcount_limit").max(0) as usize,
+            header_size_limit: daemon.int("header_size_limit").max(1) as usize,
             remote_domain: daemon.string("remote_header_rewrite_domain"),
             delay_warning: daemon.seconds("delay_warning_time"),
         };
@@ -489,7 +491,7 @@ impl<'d> Cleanup<'d> {
             _ => None,
         };
         let mut inspector = Inspector::new(self.daemon, &self.checks, id, s, sender, first.as_deref());
-        let mut pass = headers::Pass::new(id, s, &self.settings.drop);
+        let mut pass = headers::Pass::new(id, s, &self.settings);
         let mut body = pass.read(&s.content, &mut inspector, &log);
         if let Some(status) = inspector.refused {
             return Err(status);

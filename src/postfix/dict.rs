@@ -177,14 +177,14 @@ impl Dict {
             "hash" | "btree" => dict.compiled(kind, name, io)?,
             "texthash" => dict.texthash(name, io)?,
             "regexp" | "pcre" => {
-                let text = dict.read(name, io)?;
+                let text = dict.rules(kind, name, io)?;
                 let syntax = if kind == "pcre" { rules::Syntax::Pcre } else { rules::Syntax::Posix };
                 let rules = rules::Rules::parse(&text, syntax, name, flags.no_regsub);
                 dict.warnings.extend(rules.warnings.iter().cloned());
                 Content::Rules(rules)
             }
             "cidr" => {
-                let text = dict.read(name, io)?;
+                let text = dict.rules(kind, name, io)?;
                 let cidr = cidr::Cidr::parse(&text, name);
                 dict.warnings.extend(cidr.warnings.iter().cloned());
                 Content::Cidr(cidr)
@@ -327,6 +327,23 @@ impl Dict {
         let bytes = io.read(path).map_err(|e| format!("open {path}: {e}"))?;
         self.stamp = io.modified(path).ok().map(|time| (path.into(), time));
         Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// The rules of a table: those in braces in its name (`{{rule}, {rule}}`), or its file.
+    fn rules(&mut self, kind: &str, name: &str, io: &dyn Files) -> Result<String, String> {
+        if !name.starts_with('{') {
+            return self.read(name, io);
+        }
+        let all = braced(name).ok_or_else(|| format!("{kind} map: {}", brace_error(name)))?;
+        let mut text = String::new();
+        for word in typed::words(all) {
+            if !word.starts_with('{') {
+                return Err(format!("{kind} map: no '{{' at start of text in \"{word}\""));
+            }
+            text += braced(word).ok_or_else(|| format!("{kind} map: {}", brace_error(word)))?.trim();
+            text.push('\n');
+        }
+        Ok(text)
     }
 
     fn compiled(&mut self, kind: &str, name: &str, io: &dyn Files) -> Result<Content, String> {

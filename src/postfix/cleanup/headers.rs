@@ -19,6 +19,8 @@ pub struct Pass<'s> {
     id: &'s Rc<str>,
     submission: &'s Submission,
     drop: &'s [Rc<str>],
+    /// No more of a header is kept, in octets.
+    limit: usize,
     headers: Vec<Vec<u8>>,
     /// `Received:` headers seen, for loops.
     pub received: usize,
@@ -41,11 +43,23 @@ struct Has {
 
 impl<'s> Pass<'s> {
     /// Nothing read yet.
-    pub fn new(id: &'s Rc<str>, submission: &'s Submission, drop: &'s [Rc<str>]) -> Pass<'s> {
+    pub fn new(id: &'s Rc<str>, submission: &'s Submission, settings: &'s Settings) -> Pass<'s> {
+        let (drop, limit) = (&settings.drop[..], settings.header_size_limit);
         let (headers, has) = (Vec::with_capacity(12), Has::default());
         let content_type = ContentType::default();
         let (message_id, resent_message_id) = (None, None);
-        Pass { id, submission, drop, headers, received: 0, message_id, resent_message_id, content_type, has }
+        Pass {
+            id,
+            submission,
+            drop,
+            limit,
+            headers,
+            received: 0,
+            message_id,
+            resent_message_id,
+            content_type,
+            has,
+        }
     }
 
     /// Reads the headers that the receiving program put on top, then the message's own, past the
@@ -131,7 +145,10 @@ impl<'s> Pass<'s> {
             _ => {}
         }
         self.has.resent |= name.starts_with("resent-");
-        let mut header = header.to_vec();
+        let mut header = cut(header, self.limit).to_vec();
+        if !header.ends_with(b"\n") {
+            header.push(b'\n');
+        }
         // Blanks before the colon go (RFC 5322, section 4.5.8).
         if let Some(colon) = memchr::memchr(b':', &header) {
             header.drain(name.len()..colon);
@@ -229,6 +246,18 @@ impl<'s> Pass<'s> {
             out.extend_from_slice(h);
         }
         out
+    }
+}
+
+/// What is kept of a header that is longer than it may be; no blank line is left over.
+fn cut(header: &[u8], limit: usize) -> &[u8] {
+    if header.len() <= limit {
+        return header;
+    }
+    let kept = &header[..limit];
+    match memchr::memrchr(b'\n', kept) {
+        Some(end) if kept[end..].trim_ascii().is_empty() => &kept[..end],
+        _ => kept,
     }
 }
 

@@ -96,6 +96,7 @@ pub const HAS_EFFECT: &[&str] = &[
     "forward_path",
     "frozen_delivered_to",
     "header_checks",
+    "header_size_limit",
     "home_mailbox",
     "hopcount_limit",
     "inet_interfaces",

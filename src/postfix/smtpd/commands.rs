@@ -202,7 +202,7 @@ impl Session<'_> {
         let mut transaction = Transaction {
             sender: sender.clone(),
             began: self.daemon.p.now(),
-            size: 0,
+            size: self.announced_size,
             envid: None,
             ret_full: None,
             eight_bit: false,
@@ -212,7 +212,9 @@ impl Session<'_> {
             chunks: Chunks::None,
         };
         for option in words.options() {
-            if let Err(reply) = self.mail_option(option, &mut transaction) {
+            let taken = self.mail_option(option, &mut transaction);
+            self.announced_size = transaction.size;
+            if let Err(reply) = taken {
                 return self.fault(&reply);
             }
         }

@@ -104,6 +104,8 @@ pub struct Session<'d> {
     pub recipient: Option<Rc<str>>,
     pub rcpt_count: usize,
     pub rcpt_overshoot: usize,
+    /// What the last `SIZE=` said, in octets; it stands for a MAIL that follows one that failed.
+    pub announced_size: u64,
     /// What access tables want to be done with the message.
     pub actions: RefCell<Actions>,
     /// What lists that were asked early said for the case that nothing rejects.
@@ -164,6 +166,7 @@ impl<'d> Session<'d> {
             recipient: None,
             rcpt_count: 0,
             rcpt_overshoot: 0,
+            announced_size: 0,
             actions: RefCell::default(),
             carried: RefCell::default(),
             denied: None,
@@ -395,6 +398,7 @@ impl<'d> Session<'d> {
     /// Gives up the message that is being handed in (`mail_reset`); what RCPT counted stays.
     pub fn reset_mail(&mut self) {
         self.transaction = None;
+        self.announced_size = 0;
         *self.actions.borrow_mut() = Actions::default();
     }
 
