@@ -48,8 +48,9 @@ pub async fn main(p: Process) -> i32 {
         }
     };
     let rewriter = super::rewrite::Rewriter::default();
+    let anvil = std::cell::RefCell::default();
     while let Some(stream) = daemon.accept().await {
-        let session = Session::new(&daemon, &settings, &checks, &rewriter, stream).await;
+        let session = Session::new(&daemon, &settings, &checks, &rewriter, &anvil, stream).await;
         if session.run().await.is_err() {
             return 1;
         }

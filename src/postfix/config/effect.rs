@@ -38,6 +38,7 @@ pub const HAS_EFFECT: &[&str] = &[
     "always_add_missing_headers",
     "always_bcc",
     "anvil_rate_time_unit",
+    "anvil_status_update_time",
     "append_at_myorigin",
     "append_dot_mydomain",
     "best_mx_transport",

@@ -43,12 +43,12 @@ impl Session<'_> {
     }
 
     /// Tells anvil what the client does, if anybody wants to know.
-    async fn event(&self, act: Act) -> Option<anvil::Reply> {
+    pub async fn event(&self, act: Act) -> Option<anvil::Reply> {
         let s = self.settings;
         if s.client_limits.none() || self.client.address.is_none() || self.is_in(&s.limit_exceptions) {
             return None;
         }
         let client = format!("{}:{}", self.daemon.service.name(), self.client.shown_address);
-        anvil::ask(&self.daemon.p, &self.anvil, client.into(), act).await
+        anvil::ask(&self.daemon.p, self.anvil, client.into(), act).await
     }
 }

@@ -7,6 +7,7 @@ use super::sasl::{Login, Mechanism};
 use super::settings::{Discard, Settings};
 use super::tls::Tls;
 use super::transcript::{Class, Transcript};
+use crate::postfix::anvil::Act;
 use crate::postfix::ipc::{Actions, ClientInfo, RewriteContext};
 use crate::postfix::queue::Recipient;
 use crate::postfix::rewrite::Rewriter;
@@ -127,8 +128,8 @@ pub struct Session<'d> {
     pub received: Cell<Option<usize>>,
     instance: u64,
     pub stream: Stream,
-    /// The way to anvil, as long as the session lasts.
-    pub anvil: RefCell<Option<Stream>>,
+    /// The way to anvil, as long as the server lasts.
+    pub anvil: &'d RefCell<Option<Stream>>,
     /// What was said, and what was wrong with it.
     pub transcript: Transcript,
     input: RefCell<BytesMut>,
@@ -146,6 +147,7 @@ impl<'d> Session<'d> {
         settings: &'d Settings,
         checks: &'d Checks,
         rewriter: &'d Rewriter,
+        anvil: &'d RefCell<Option<Stream>>,
         stream: Stream,
     ) -> Session<'d> {
         let (client, name_trouble) = peer::identify(daemon, &stream).await;
@@ -182,7 +184,7 @@ impl<'d> Session<'d> {
             received: Cell::new(None),
             instance: 0,
             stream,
-            anvil: RefCell::default(),
+            anvil,
             transcript: Transcript::new(daemon),
             input: RefCell::default(),
             output: RefCell::default(),
@@ -269,6 +271,7 @@ impl<'d> Session<'d> {
         self.log(&format!("disconnect from {}{counts}", self.shown));
         let _ = self.flush().await;
         self.stream.end();
+        self.event(Act::Disconnect).await;
     }
 
     fn left(&self, why: &str) {
