@@ -11,11 +11,13 @@
 //! - [`headers`]: what is dropped, completed and added
 //! - [`checks`], [`mime`]: content inspection
 //! - [`mapping`], [`recipients`]: what addresses become
+//! - [`encode`]: the queue file
 //!
 //! # Simplifications
 //! No Milters, no conversion between 8BITMIME and 7BIT.
 
 mod checks;
+mod encode;
 mod headers;
 mod mapping;
 mod mime;
@@ -23,11 +25,10 @@ mod recipients;
 
 use super::address_map::MapTrouble;
 use super::dict::Maps;
-use super::ipc::{CleanupStatus, ClientInfo, GivenUp, RewriteContext, Submission, TraceFlags};
+use super::ipc::{CleanupStatus, GivenUp, RewriteContext, Submission, TraceFlags};
 use super::master::{self, Trigger};
 use super::own_domains::OwnDomains;
 use super::queue::{self, Queue, Recipient, SPOOL};
-use super::record::{self, Type};
 use super::rewrite::Rewriter;
 use super::server::Daemon;
 use super::verify;
@@ -391,91 +392,6 @@ impl<'d> Cleanup<'d> {
             && (!self.settings.enable_original_recipient || a.original.eq_ignore_ascii_case(&b.original))
     }
 
-    /// The whole queue file.
-    fn encode(
-        &self,
-        id: &str,
-        s: &Submission,
-        sender: &str,
-        recipients: &[Recipient],
-        message: &Message,
-    ) -> Vec<u8> {
-        let mut file = Vec::with_capacity(message.headers.len() + message.body.len() + 700);
-        record::put(&mut file, Type::Size, &[b' '; SIZE_LEN]);
-        record::put(&mut file, Type::Time, queue::time_record(s.arrival).as_bytes());
-        let attr = record::put_attribute;
-        attr(&mut file, "create_time", &self.daemon.p.now().unix().to_string());
-        if s.client.is_some() {
-            attr(&mut file, "log_ident", id);
-        }
-        self.attributes(s, &mut file);
-        if let Some(filter) = &s.actions.filter {
-            record::put(&mut file, Type::Filter, filter.as_bytes());
-        } else if s.client.is_some() || !s.internal {
-            let filter = self.daemon.string("content_filter");
-            if !filter.is_empty() {
-                record::put(&mut file, Type::Filter, filter.as_bytes());
-            }
-        }
-        if let Some(name) = &s.full_name {
-            record::put(&mut file, Type::FullName, name.as_bytes());
-        }
-        record::put(&mut file, Type::From, sender.as_bytes());
-        if s.eight_bit {
-            attr(&mut file, "encoding", "8bit");
-        }
-        if let Some(client) = &s.client {
-            client_attributes(client, &mut file);
-        }
-        if !self.settings.delay_warning.is_zero() && !sender.is_empty() {
-            let at = s.arrival + self.settings.delay_warning;
-            record::put(&mut file, Type::Warn, format!("{:15}", at.unix()).as_bytes());
-        }
-        for r in recipients {
-            if r.dsn_notify != 0 {
-                attr(&mut file, "notify_flags", &r.dsn_notify.to_string());
-            }
-            if !r.dsn_orcpt.is_empty() {
-                attr(&mut file, "dsn_orig_rcpt", &r.dsn_orcpt);
-            }
-            record::put(&mut file, Type::OriginalRecipient, r.original.as_bytes());
-            record::put(&mut file, Type::Recipient, r.address.as_bytes());
-        }
-        record::put(&mut file, Type::Message, b"");
-        let data = file.len();
-        put_lines(&mut file, &message.headers);
-        put_lines(&mut file, &message.body);
-        let size = file.len() - data;
-        record::put(&mut file, Type::Extra, b"");
-        if s.eight_bit {
-            attr(&mut file, "encoding", "8bit");
-        }
-        record::put(&mut file, Type::End, b"");
-        // How qmgr is to read the file: a message with an encoding has attributes behind it.
-        let options = if s.eight_bit { 12 } else { 0 };
-        let utf8 = usize::from(s.smtputf8);
-        let sizes = [size, data, recipients.len(), options, size, utf8];
-        for (field, n) in file[2..2 + SIZE_LEN].chunks_mut(16).zip(sizes) {
-            put_number(&mut field[..15], n);
-        }
-        file
-    }
-
-    fn attributes(&self, s: &Submission, file: &mut Vec<u8>) {
-        let attr = record::put_attribute;
-        let context = if s.context == RewriteContext::Local { "local" } else { "remote" };
-        attr(file, "rewrite_context", context);
-        if let Some(envid) = &s.dsn_envid {
-            attr(file, "envelope_id", envid);
-        }
-        if let Some(full) = s.dsn_ret_full {
-            attr(file, "ret_flags", if full { "1" } else { "2" });
-        }
-        if let Some(flags) = s.trace.text() {
-            attr(file, "trace_flags", flags);
-        }
-    }
-
     /// Inspects the message, adds what it must have and completes the addresses in its headers.
     async fn complete(
         &self,
@@ -533,64 +449,6 @@ fn copy_for(address: Rc<str>) -> Recipient {
 
 /// About as many octets of a queue file are not content.
 const ENVELOPE: u64 = 600;
-
-/// The length of the size record.
-const SIZE_LEN: usize = 6 * 15 + 5;
-
-/// Writes a number into a field of blanks, at its right end.
-fn put_number(field: &mut [u8], mut n: usize) {
-    for digit in field.iter_mut().rev() {
-        *digit = b'0' + (n % 10) as u8;
-        n /= 10;
-        if n == 0 {
-            break;
-        }
-    }
-}
-
-/// Splits a text into lines and writes a record for each; long ones in parts.
-fn put_lines(file: &mut Vec<u8>, text: &[u8]) {
-    /// `line_length_limit`
-    const LIMIT: usize = 2048;
-    let mut at = 0;
-    for end in memchr::memchr_iter(b'\n', text)
-        .chain((!text.is_empty() && !text.ends_with(b"\n")).then_some(text.len()))
-    {
-        let mut line = &text[at..end];
-        while line.len() > LIMIT {
-            record::put(file, Type::Part, &line[..LIMIT]);
-            line = &line[LIMIT..];
-        }
-        record::put(file, Type::Line, line);
-        at = end + 1;
-    }
-}
-
-fn client_attributes(client: &ClientInfo, file: &mut Vec<u8>) {
-    let (address, port) = (&client.shown_address, client.port.to_string());
-    let server = client.server.map(|a| a.ip().to_string()).unwrap_or_default();
-    let server_port = client.server.map(|a| a.port().to_string()).unwrap_or_default();
-    let family = if client.address.is_some_and(|a| a.is_ipv6()) { "10" } else { "2" };
-    for (name, value) in [
-        ("log_client_name", &*client.name),
-        ("log_client_address", address),
-        ("log_client_port", &port),
-        ("log_message_origin", &format!("{}[{address}]", client.name)),
-        ("log_helo_name", &client.helo),
-        ("log_protocol_name", &client.protocol),
-        ("client_name", &client.name),
-        ("reverse_client_name", &client.reverse_name),
-        ("client_address", address),
-        ("client_port", &port),
-        ("server_address", &server),
-        ("server_port", &server_port),
-        ("helo_name", &client.helo),
-        ("protocol_name", &client.protocol),
-        ("client_address_type", family),
-    ] {
-        record::put_attribute(file, name, value);
-    }
-}
 
 fn rejected(code: u16, dsn: &str, text: &str) -> CleanupStatus {
     CleanupStatus::Rejected { code, dsn: dsn.into(), text: text.into() }
