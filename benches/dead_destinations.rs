@@ -2,6 +2,10 @@
 //! decision in the trace, until all of them have gone back.
 //!
 //! `cargo bench --bench dead_destinations` prints the time of a run and, before, the memory it took.
+//!
+//! Measured on one core: 5 s and 471 MB. Both grow with the letters: 10,000 for 500 destinations take
+//! 65 s and 4.2 GB, for each of them is tried and logged some hundred times, as in life, and a try is
+//! about twenty events. The aim for that size, 3 s and 500 MB, is far off.
 
 use criterion::Criterion;
 use maillab::proto::dns::Zone;

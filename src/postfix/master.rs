@@ -87,6 +87,7 @@ impl Service {
 
     /// Waits until its daemons shall end.
     pub async fn retirement(&self) {
+        let _waiter = Waiter { service: self, task: self.world.current_task() };
         poll_fn(|_| {
             if self.retired.get() {
                 return Poll::Ready(());
@@ -138,6 +139,21 @@ impl Service {
             Poll::Pending
         })
         .await;
+    }
+}
+
+/// A task that waits for a service's end; one that gives up waits no more. A daemon waits again for
+/// every request, so that those left behind would be more and more.
+struct Waiter<'s> {
+    service: &'s Service,
+    task: Option<TaskId>,
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        if let Some(me) = self.task {
+            self.service.waiting.borrow_mut().retain(|task| *task != me);
+        }
     }
 }
 

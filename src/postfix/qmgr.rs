@@ -22,6 +22,7 @@ use super::queue::{self, Queue};
 use super::rewrite::Rewriter;
 use super::server::Daemon;
 use crate::world::clock::{Duration, Time};
+use crate::world::fs::Stat;
 use crate::world::process::Process;
 use crate::world::timer::{Either, race};
 use active::Message;
@@ -153,28 +154,25 @@ impl Qmgr {
 
     /// Takes up new messages.
     fn scan_incoming(self: &Rc<Self>) {
-        for (id, path) in queue::scan(&self.daemon.p, Queue::Incoming.name()) {
-            if !self.has_room() {
-                return;
-            }
-            if self.daemon.p.stat(&path, false).is_ok_and(|s| queue::is_complete(&s)) {
-                self.take_up(id, Queue::Incoming);
-            }
-        }
+        self.take_up_all(Queue::Incoming, |_| true);
     }
 
     /// Takes up deferred messages whose time has come, or `all`.
     fn scan_deferred(self: &Rc<Self>, all: bool) {
-        let p = &self.daemon.p;
-        for (id, path) in queue::scan(p, Queue::Deferred.name()) {
+        let now = self.daemon.p.now();
+        self.take_up_all(Queue::Deferred, |file| all || file.mtime <= now);
+    }
+
+    /// Takes up those messages of a queue that are wanted, as long as there is room.
+    fn take_up_all(self: &Rc<Self>, from: Queue, wanted: impl Fn(&Stat) -> bool) {
+        if !self.has_room() {
+            return;
+        }
+        for id in queue::scan_complete(&self.daemon.p, from, wanted) {
             if !self.has_room() {
                 return;
             }
-            let due =
-                p.stat(&path, false).is_ok_and(|s| queue::is_complete(&s) && (all || s.mtime <= p.now()));
-            if due {
-                self.take_up(id, Queue::Deferred);
-            }
+            self.take_up(id, from);
         }
     }
 

@@ -7,7 +7,7 @@
 use super::record::{self, Records, Type};
 use crate::world::clock::Time;
 use crate::world::errno::{Errno, Sys};
-use crate::world::fs::Stat;
+use crate::world::fs::{Kind, Stat};
 use crate::world::process::Process;
 use bytes::Bytes;
 use std::borrow::Cow;
@@ -173,6 +173,27 @@ pub fn scan(p: &Process, directory: &str) -> Vec<(Rc<str>, String)> {
         }
     }
     found.retain(|(id, _)| is_id(id));
+    found
+}
+
+/// The ids of the complete messages in a queue of whose file's state `wanted` says so, in the order
+/// of [`scan`].
+pub fn scan_complete(p: &Process, queue: Queue, wanted: impl Fn(&Stat) -> bool) -> Vec<Rc<str>> {
+    let top = format!("{SPOOL}/{}", queue.name());
+    let is_wanted = |name: &str, stat: &Stat| is_id(name) && is_complete(stat) && wanted(stat);
+    let is_subdirectory = |name: &str, stat: &Stat| name.len() == 1 && stat.kind == Kind::Directory;
+    let entries = p
+        .list_newest_first_where(&top, |name, stat| is_subdirectory(name, stat) || is_wanted(name, stat))
+        .unwrap_or_default();
+    let mut found = Vec::new();
+    for (name, stat) in entries {
+        if is_subdirectory(&name, &stat) {
+            let within = p.list_newest_first_where(&format!("{top}/{name}"), is_wanted);
+            found.extend(within.unwrap_or_default().into_iter().map(|(id, _)| id));
+        } else {
+            found.push(name);
+        }
+    }
     found
 }
 

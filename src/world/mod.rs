@@ -359,6 +359,9 @@ impl World {
             self.poll(task, current.last.or(cause));
         }
         self.watch_for_livelock();
+        // What is done from outside before the next entry is no process's doing.
+        let current = self.0.current.get();
+        self.0.current.set(Current { task: None, process: ProcId::default(), ..current });
     }
 
     /// Does one entry while the clock stands: the next that belongs to a process for which `ours`

@@ -3,7 +3,7 @@
 use super::attr::SGID;
 use super::node::{Body, Dir, Named, Node};
 use super::walk::{Found, Last, Links, Place};
-use super::{Access, Device, Fs, Ino};
+use super::{Access, Device, Fs, Ino, Stat};
 use crate::world::clock::Time;
 use crate::world::errno::{Errno, Sys};
 use crate::world::users::Cred;
@@ -183,6 +183,21 @@ impl Fs {
             self.dir(dir)?.entries.iter().map(|(name, n)| (n.number, &**name, n.ino)).collect();
         all.sort_unstable_by(|a, b| b.cmp(a));
         Ok(all.into_iter().map(|(_, name, ino)| (name, ino)))
+    }
+
+    /// The same, only the entries that are `wanted`, with their states.
+    pub fn readdir_newest_first_where(
+        &self,
+        dir: Ino,
+        wanted: impl Fn(&str, &Stat) -> bool,
+    ) -> Sys<impl Iterator<Item = (&str, Stat)>> {
+        let entries = self.dir(dir)?.entries.iter();
+        let mut all: Vec<_> = entries
+            .map(|(name, n)| (n.number, &**name, self.stat(n.ino)))
+            .filter(|(_, name, stat)| wanted(name, stat))
+            .collect();
+        all.sort_unstable_by_key(|(number, _, _)| std::cmp::Reverse(*number));
+        Ok(all.into_iter().map(|(_, name, stat)| (name, stat)))
     }
 
     /// Has the directory no entries but `.` and `..`?
