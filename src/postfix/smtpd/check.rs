@@ -220,7 +220,9 @@ impl Checks {
             "permit_mynetworks" => {
                 let yes = client.is_some_and(|a| self.in_mynetworks(a));
                 let is = if yes { "is in" } else { "is not in" };
-                (permit_if(yes), format!("{} {is} {}", shown(), to.session.daemon.string("mynetworks")))
+                let (daemon, place) = (to.session.daemon, to.session.daemon.config.place("mynetworks"));
+                let networks = daemon.string("mynetworks");
+                (permit_if(yes), format!("{} {is} {networks} (mynetworks, {place})", shown()))
             }
             "permit_inet_interfaces" => {
                 let yes = client.is_some_and(|a| self.is_own(a));
