@@ -53,6 +53,13 @@ fn is_telling(kind: &Kind) -> bool {
     }
 }
 
+/// What happened in an event, in words.
+pub fn describe(trace: &Trace, kind: &Kind, verbose: bool) -> String {
+    let mut out = String::new();
+    what(trace, kind, verbose, &mut out);
+    out
+}
+
 fn what(trace: &Trace, kind: &Kind, verbose: bool, out: &mut String) {
     let _ = match kind {
         Kind::Connect(conn) => write!(out, "calls {}", peer(trace, *conn, Direction::ToServer)),

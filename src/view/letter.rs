@@ -113,7 +113,7 @@ impl<'t> Letter<'t> {
                 sender = sender.or(field(line, "from"));
             }
         }
-        let last = own.iter().filter(|e| e.hop().is_some_and(|(i, ..)| i == id)).next_back().copied();
+        let last = own.iter().rfind(|e| e.hop().is_some_and(|(i, ..)| i == id)).copied();
         Some(Letter {
             host,
             id,

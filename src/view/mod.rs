@@ -5,6 +5,7 @@
 //! - [`snapshot`]: a trace as it is kept beside its scenario
 //! - [`why`]: why a reply was given, why a letter is where it is
 //! - [`flow`]: a letter's way as a picture
+//! - [`html`]: a trace as a page for a browser
 //! - [`queue`]: every letter in a queue, on every host
 //! - [`letter`], [`dialogue`]: a letter's life and a conversation, as the trace tells of them
 //! - [`reading`], [`text`]: going through a trace; lines of a given width
@@ -12,6 +13,7 @@
 pub mod diagnostic;
 pub mod dialogue;
 pub mod flow;
+pub mod html;
 pub mod letter;
 pub mod queue;
 pub mod reading;
