@@ -4,6 +4,7 @@
 //!
 //! ```text
 //!              main (the command line)
+//!                   repl
 //!                 scenario ───────► view
 //!   postfix   procmail   mua   shell          the programs; they meet over sockets, files, commands
 //!       └────────┴──┬─────┴──────┘
@@ -13,14 +14,17 @@
 //! - [`proto`]: pure protocol: octets in, values out
 //! - [`world`]: the simulated machines; it knows no mail
 //! - [`trace`]: the one account of what happened
-//! - [`postfix`], [`procmail`], [`mua`], [`shell`]: the programs
+//! - [`postfix`], [`dovecot`], [`procmail`], [`mua`], [`shell`]: the programs
 //! - [`scenario`]: a small Internet in a file, and what happens on it
+//! - [`repl`]: the interactive lab
 //! - [`view`]: what a person sees
 
+pub mod dovecot;
 pub mod mua;
 pub mod postfix;
 pub mod procmail;
 pub mod proto;
+pub mod repl;
 pub mod scenario;
 pub mod shell;
 pub mod trace;

@@ -49,7 +49,7 @@ pub fn notices(source: &source::Source) -> Vec<String> {
     let mut all = Vec::new();
     for (name, host) in &source.scenario.hosts {
         if host.services.contains(&maillab::scenario::model::Service::Dovecot) {
-            all.push(format!("{name}: dovecot is not in the lab yet, and does not run"));
+            all.push(format!("{name}: of dovecot the lab has authentication only"));
         }
         for (parameter, place) in boot::without_effect(name, host) {
             all.push(format!("{name}: {parameter} ({place}) has no effect in the lab"));

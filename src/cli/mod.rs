@@ -19,7 +19,7 @@ use std::path::PathBuf;
 #[command(name = "maillab", version, about, max_term_width = 100)]
 pub struct Arguments {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Subcommand)]
@@ -41,6 +41,11 @@ enum Command {
         /// The command, as it would be typed
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<String>,
+    },
+    /// Open the interactive lab on a scenario's hosts, or on a small Internet that comes with it
+    Repl {
+        /// The scenario file
+        scenario: Option<PathBuf>,
     },
     /// Run a scenario and explain what came of it: a refused command, a letter
     Why(Why),
@@ -110,7 +115,9 @@ pub enum TraceFormat {
 /// Does what was asked for; gives the exit status.
 pub fn main(arguments: Arguments) -> u8 {
     let colour = maillab::view::style::decide();
-    match arguments.command {
+    let Some(command) = arguments.command else { return maillab::repl::repl(None, colour) };
+    match command {
+        Command::Repl { scenario } => maillab::repl::repl(scenario.as_deref(), colour),
         Command::Run(run) => run::run(&run, colour),
         Command::Check { paths } => check::check(&paths, colour),
         Command::Exec { scenario, host, command } => exec::exec(&scenario, &host, &command.join(" "), colour),

@@ -150,11 +150,7 @@ fn of_source(source: &Source, arguments: &Run, colour: bool) -> Result {
     let keep = if arguments.trace == Some(TraceFormat::None) { Keep::Nothing } else { Keep::All };
     let outcome = match run_scenario(&source.scenario, Options { keep, seed: arguments.seed }) {
         Ok(outcome) => outcome,
-        Err(Stopped::Boot(problem)) => return nothing(&source.path, 2, source.complaint(&problem, colour)),
-        Err(Stopped::Failed(failure)) => {
-            let text = format!("error: {}: a program of the lab failed: {failure}", source.path.display());
-            return nothing(&source.path, 3, text);
-        }
+        Err(stopped) => return without_outcome(source, &stopped, colour),
     };
     let trace = outcome.world.trace();
     let mut details = String::new();
@@ -189,6 +185,17 @@ fn of_source(source: &Source, arguments: &Run, colour: bool) -> Result {
     }
 }
 
+/// A run that did not come to its end: the scenario's fault, or the lab's.
+fn without_outcome(source: &Source, stopped: &Stopped, colour: bool) -> Result {
+    match stopped {
+        Stopped::Boot(problem) => nothing(&source.path, 2, source.complaint(problem, colour)),
+        Stopped::Failed(failure) => {
+            let text = format!("error: {}: a program of the lab failed: {failure}", source.path.display());
+            nothing(&source.path, 3, text)
+        }
+    }
+}
+
 /// Compares the trace with the snapshot beside the scenario, where there is one; what differs, in words.
 fn snapshot(source: &Source, trace: &maillab::trace::Trace, accept: bool) -> String {
     let path = source::snapshot(&source.path);
@@ -212,4 +219,26 @@ fn snapshot(source: &Source, trace: &maillab::trace::Trace, accept: bool) -> Str
     }
     out.push_str("  = if it should be so:  maillab run --accept\n");
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use maillab::world::Failure;
+
+    #[test]
+    fn a_program_of_the_lab_that_fails_is_named_and_gives_3() {
+        let text = include_str!("../../scenarios/relay-denial.yaml").to_owned();
+        let scenario = maillab::scenario::load::load(&text).expect("the scenario is good");
+        let source = Source { path: "lab.yaml".into(), text, scenario };
+        let failure =
+            Failure { program: "qmgr[12] on mx.example.com".into(), event: 7, message: "oh".into() };
+        let result = without_outcome(&source, &Stopped::Failed(failure), false);
+        assert_eq!(result.status, 3);
+        assert!(
+            result.details.contains("qmgr[12] on mx.example.com failed after event 7: oh"),
+            "{}",
+            result.details
+        );
+    }
 }

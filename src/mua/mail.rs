@@ -14,9 +14,9 @@
 use super::compose::{Letter, USER_AGENT};
 use super::names::{BadName, Name};
 use super::reader;
-use super::send::{complain, send};
+use super::send::{SEND_ERROR, complain, send};
 use super::settings::Settings;
-use super::template;
+use super::{template, writing};
 use crate::world::process::{Process, STDIN};
 use std::rc::Rc;
 
@@ -275,6 +275,18 @@ async fn send_mode(p: &Process, options: Options, mut settings: Settings) -> i32
                 }
             }
         }
+    }
+    if writing::at_terminal(p) && !options.on.contains('t') {
+        if let Some(path) = &options.quoted_file
+            && let Ok(text) = p.read_file(path)
+        {
+            letter.body.extend_from_slice(&text);
+        }
+        if !writing::write(p, &settings, &mut letter).await {
+            complain(p, "Failed to prepare composed message").await;
+            return SEND_ERROR;
+        }
+        return send(p, &settings, &mut letter, refused).await;
     }
     let input = match p.fd(STDIN) {
         Ok(open) => open.read_to_end(LONGEST_LETTER).await.unwrap_or_default(),

@@ -23,6 +23,7 @@ pub mod send;
 pub mod settings;
 pub mod summary;
 pub mod template;
+pub mod writing;
 
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,10 @@ pub fn programs() -> Vec<(&'static str, Program)> {
     vec![("s-nail", |p| Box::pin(mail::main(p)))]
 }
 
+/// The start-up file of those who sit at a terminal: a dot ends a letter, which goes without a
+/// further question, as with the older mailx.
+pub const PERSON_RC: &str = "/etc/mail.rc";
+
 /// Lays s-nail, its two other names and its settings onto a host's disk.
 ///
 /// # Errors
@@ -49,5 +54,6 @@ pub fn install(fs: &mut Fs, now: Time) -> Sys<()> {
     for name in ["/usr/bin/mail", "/usr/bin/mailx"] {
         fs.symlink(&root, "s-nail", top, name, now)?;
     }
-    fs.write_path(&root, top, "/etc/s-nail.rc", settings::SYSTEM_RC, 0o644, now).map(drop)
+    fs.write_path(&root, top, "/etc/s-nail.rc", settings::SYSTEM_RC, 0o644, now)?;
+    fs.write_path(&root, top, PERSON_RC, settings::PERSON_RC, 0o644, now).map(drop)
 }

@@ -4,17 +4,16 @@
 //! only has to bring lines and a prompt.
 //!
 //! # Simplifications
-//! There is no terminal yet, so `reply`, `mail` and `forward` refuse as s-nail does without one.
-//! Commands of macros, colours, key bindings, POP3 and IMAP are unknown. Text in a character set
+//! `forward` is left out. Commands of macros, colours, key bindings, POP3 and IMAP are unknown. Text in a character set
 //! other than ASCII is shown with question marks.
 
-use super::compose::USER_AGENT;
+use super::compose::{Letter, USER_AGENT};
 use super::folder::{Folder, Mail};
 use super::mime::{from_base64, from_quoted_printable};
-use super::names::quoted;
-use super::send::complain;
+use super::names::{Name, quoted};
+use super::send::{complain, send};
 use super::settings::{Settings, expand_home, login_name, words};
-use super::summary;
+use super::{summary, writing};
 use crate::world::fs::OpenFlags;
 use crate::world::process::{Process, STDIN};
 
@@ -214,6 +213,9 @@ impl Reader {
     }
 
     async fn commands(&mut self) -> i32 {
+        if writing::at_terminal(&self.p) {
+            return self.prompted().await;
+        }
         let input = match self.p.fd(STDIN) {
             Ok(open) => open.read_to_end(LONGEST_INPUT).await.unwrap_or_default(),
             Err(_) => Default::default(),
@@ -229,6 +231,44 @@ impl Reader {
         }
         self.quit().await;
         0
+    }
+
+    /// Commands from a person: an empty line shows the next message.
+    async fn prompted(&mut self) -> i32 {
+        while let Some(line) = writing::ask(&self.p, "? ").await {
+            let line = line.trim();
+            // A list of messages alone is to be shown.
+            let line = match line {
+                "" => "next".to_owned(),
+                list if list.starts_with(|c: char| c.is_ascii_digit() || ".$:@/".contains(c)) => {
+                    format!("type {list}")
+                }
+                line => line.to_owned(),
+            };
+            if !line.starts_with('#') && self.command(&line).await.is_break() {
+                return 0;
+            }
+        }
+        self.quit().await;
+        0
+    }
+
+    /// `mail`, `reply`: a letter of one's own, or an answer.
+    async fn write(&mut self, name: &str, rest: &str) {
+        let mut letter = Letter::default();
+        if name == "mail" {
+            letter.to = Name::parse_list(rest).0;
+        } else {
+            let Some(list) = self.list(rest, Verb::Interactive("reply")).await else { return };
+            let Some(n) = list.first().copied() else { return };
+            let mail = &self.folder.mails[n - 1];
+            answer(mail, name == "reply", &mut letter);
+        }
+        if !writing::write(&self.p, &self.settings, &mut letter).await {
+            complain(&self.p, "Failed to prepare composed message").await;
+            return;
+        }
+        send(&self.p, &self.settings, &mut letter, false).await;
     }
 
     async fn quit(&self) {
@@ -262,6 +302,7 @@ impl Reader {
             }
             Verb::Exit => return Break(()),
             Verb::Help => self.print(HELP).await,
+            Verb::Interactive(name) if writing::at_terminal(&self.p) => self.write(name, rest).await,
             Verb::Interactive(name) => {
                 complain(&self.p, &format!("{name}: can only be used batch or interactive mode")).await;
             }
@@ -588,6 +629,29 @@ fn find_verb(word: &str) -> Option<Verb> {
         .find(|(short, ..)| *short == word)
         .or_else(|| COMMANDS.iter().find(fits))
         .map(|(_, _, v)| *v)
+}
+
+/// Makes a letter the answer to another: to its author, and with `all` to those who got it too.
+fn answer(mail: &Mail, all: bool, letter: &mut Letter) {
+    let field = |name: &str| mail.field(name).unwrap_or_default();
+    let from = match field("Reply-To") {
+        to if to.trim().is_empty() => field("From"),
+        to => to,
+    };
+    letter.to = Name::parse_list(&from).0;
+    if all {
+        letter.cc = Name::parse_list(&format!("{}, {}", field("To"), field("Cc"))).0;
+        letter.cc.retain(|n| !letter.to.iter().any(|t| t.same(n)));
+    }
+    let subject = field("Subject");
+    let plain = subject.trim().strip_prefix("Re: ").unwrap_or(subject.trim());
+    letter.subject = Some(format!("Re: {plain}"));
+    letter.in_reply_to = mail.field("Message-ID").map(|id| id.trim().to_owned());
+    letter.references = letter.in_reply_to.clone();
+    letter.body = format!("{} wrote:\n\n", field("From").trim()).into_bytes();
+    for line in decoded(mail).trim_end().lines() {
+        letter.body.extend_from_slice(format!("> {line}\n").as_bytes());
+    }
 }
 
 /// The text of a message as it is shown.

@@ -20,6 +20,9 @@ set reply-to-honour=ask-yes sendcharsets=utf-8,iso-8859-1 showname showto
 retain date sender from to cc subject message-id mail-followup-to reply-to
 ";
 
+/// What the lab sets for those who sit at a terminal.
+pub const PERSON_RC: &str = "set dot noasksend\n";
+
 /// Files that read each other in a circle are left at this depth.
 const DEEPEST_SOURCE: usize = 16;
 

@@ -7,11 +7,11 @@
 //!
 //! Standards: RFC 3461, RFC 3464 (delivery status notifications), RFC 6522 (multipart/report).
 //!
-//! # Simplifications
-//! `bounce_template_file` is said to have no effect: the built-in texts are used.
+//! The texts are those of [`template`].
 
 mod log;
 mod notice;
+pub mod template;
 
 pub use log::{Entry, parse};
 
@@ -23,6 +23,7 @@ use crate::world::fs::OpenFlags;
 use crate::world::process::Process;
 use notice::Notice;
 use std::rc::Rc;
+use template::Templates;
 
 /// What came of a recipient: a delivery agent → bounce.
 #[derive(Clone, Debug)]
@@ -67,42 +68,48 @@ pub struct Report {
     pub dsn_ret_full: Option<bool>,
 }
 
-/// Notes what came of a recipient with a bounce service.
-pub async fn append(daemon: &Daemon, service: &str, request: Append) {
+/// Is the request done? bounce → who asked.
+struct Done(bool);
+
+/// Notes what came of a recipient with a bounce service; `false` if that failed.
+pub async fn append(daemon: &Daemon, service: &str, request: Append) -> bool {
     let what = format!("{} {}: {}", request.action, request.recipient.address, request.dsn.reason);
-    ask(daemon, service, what, request).await;
+    ask(daemon, service, what, request).await
 }
 
-/// Has a notification written; the log file it comes from goes, unless it tells of a delay.
-pub async fn flush(daemon: &Daemon, service: &str, report: Report) {
-    ask(daemon, service, format!("tell <{}> of {}", report.sender, report.id), report).await;
+/// Has a notification written; the log file it comes from goes, unless it tells of a delay. `false`
+/// if it could not be put into the queue.
+pub async fn flush(daemon: &Daemon, service: &str, report: Report) -> bool {
+    ask(daemon, service, format!("tell <{}> of {}", report.sender, report.id), report).await
 }
 
-async fn ask<T: 'static>(daemon: &Daemon, service: &str, what: String, request: T) {
+async fn ask<T: 'static>(daemon: &Daemon, service: &str, what: String, request: T) -> bool {
     let path = format!("{SPOOL}/private/{service}");
-    let answered = match daemon.p.connect_unix(&path).await {
-        Ok(stream) if stream.send(|_| what, request).is_ok() => stream.receive::<()>().await.is_some(),
-        _ => false,
-    };
-    if !answered {
-        daemon.msg.log(&format!("warning: {service} service failure"));
+    match daemon.p.connect_unix(&path).await {
+        Ok(stream) if stream.send(|_| what, request).is_ok() => {
+            stream.receive::<Done>().await.is_some_and(|done| done.0)
+        }
+        _ => {
+            daemon.msg.log_warn(format!("connect to private/{service}: {service} service failure"));
+            false
+        }
     }
 }
 
 /// Tells the sender of a message that never entered the queue: cleanup refused it.
-pub async fn refuse(daemon: &Daemon, id: &Rc<str>, file: &QueueFile, dsn: Dsn) {
-    tell(daemon, id, file, &file.sender, dsn).await;
+pub async fn refuse(daemon: &Daemon, id: &Rc<str>, file: &QueueFile, dsn: Dsn) -> bool {
+    tell(daemon, id, file, &file.sender, dsn).await
 }
 
 /// Tells `sender`, who need not be the message's own, that a file's recipients are not delivered to.
-pub async fn tell(daemon: &Daemon, id: &Rc<str>, file: &QueueFile, sender: &Rc<str>, dsn: Dsn) {
+pub async fn tell(daemon: &Daemon, id: &Rc<str>, file: &QueueFile, sender: &Rc<str>, dsn: Dsn) -> bool {
     let envid = file.attribute("envelope_id").map_or_else(|| "".into(), Into::into);
     let dsn_ret_full = file.attribute("ret_flags").map(|v| v == "1");
     let (id, kind) = (id.clone(), ReportKind::Failure);
     let report = Report { kind, id: id.clone(), sender: sender.clone(), dsn_envid: envid, dsn_ret_full };
     let what = format!("tell <{sender}> that {id} is refused");
     let refusal = Refusal { report, file: file.clone(), dsn };
-    ask(daemon, "bounce", what, refusal).await;
+    ask(daemon, "bounce", what, refusal).await
 }
 
 /// A message that never entered the queue: pickup → bounce.
@@ -119,26 +126,47 @@ pub async fn main(p: Process) -> i32 {
         Err(status) => return status,
     };
     let service = daemon.service.name().to_owned();
+    let templates = match templates(&daemon) {
+        Ok(templates) => templates,
+        Err(text) => {
+            daemon.msg.log(&format!("fatal: {text}"));
+            return 1;
+        }
+    };
     while let Some(stream) = daemon.accept().await {
         let Some(request) = stream.receive_any().await else { continue };
-        match request.downcast::<Append>() {
+        let done = match request.downcast::<Append>() {
             Ok(append) => note(&daemon, &service, &append),
             Err(request) => match request.downcast::<Report>() {
-                Ok(report) => write(&daemon, &service, &report).await,
-                Err(request) => {
-                    if let Ok(refusal) = request.downcast::<Refusal>() {
-                        write_refusal(&daemon, &refusal).await;
-                    }
-                }
+                Ok(report) => write(&daemon, &service, &report, &templates).await,
+                Err(request) => match request.downcast::<Refusal>() {
+                    Ok(refusal) => write_refusal(&daemon, &refusal, &templates).await,
+                    Err(_) => false,
+                },
             },
-        }
-        let _ = stream.send(|_| "done".to_owned(), ());
+        };
+        let told = |done: &Done| if done.0 { "done".to_owned() } else { "failed".to_owned() };
+        let _ = stream.send(told, Done(done));
     }
     0
 }
 
-/// Appends an entry to a log file.
-fn note(daemon: &Daemon, service: &str, append: &Append) {
+/// The texts, with those of `bounce_template_file`.
+fn templates(daemon: &Daemon) -> Result<Templates, String> {
+    let path = daemon.string("bounce_template_file");
+    if path.is_empty() {
+        return Ok(Templates::read(None).0);
+    }
+    let text = daemon.p.read_text(&path).map_err(|e| format!("open {path}: {e}"))?;
+    let (templates, warnings) = Templates::read(Some((&path, &text)));
+    for warning in warnings {
+        daemon.msg.log_warn(warning);
+    }
+    Ok(templates)
+}
+
+/// Appends an entry to a log file; one that does not fit leaves the file as it was.
+fn note(daemon: &Daemon, service: &str, append: &Append) -> bool {
     let path = queue::path(service, &append.id);
     let entry = log::entry(append);
     let p = &daemon.p;
@@ -147,42 +175,64 @@ fn note(daemon: &Daemon, service: &str, append: &Append) {
         queue::make_directory_for(p, &path)?;
         open()
     });
-    if let Err(e) = file.and_then(|f| f.write_file(entry.as_bytes())) {
-        daemon.msg.log(&format!("warning: {}: append file {service} {}: {e}", append.id, append.id));
+    let before = p.stat(&path, false).map_or(0, |s| s.size);
+    let written = file.and_then(|f| {
+        f.write_file(entry.as_bytes()).inspect_err(|_| {
+            if let Some(ino) = f.ino() {
+                let _ = p.host().fs_mut().truncate(ino, before, p.now());
+            }
+        })
+    });
+    if let Err(e) = &written {
+        daemon.msg.log_warn(format!("append file {service} {}: {e}", append.id));
     }
+    written.is_ok()
 }
 
 /// Writes the notification, and those that the postmaster wants (`notify_classes`).
-async fn write(daemon: &Daemon, service: &str, report: &Report) {
+async fn write(daemon: &Daemon, service: &str, report: &Report, templates: &Templates) -> bool {
     let path = queue::path(service, &report.id);
     let text = daemon.p.read_text(&path).unwrap_or_default();
-    let mut entries = log::parse(&text);
+    let all = log::parse(&text);
+    let mut entries = all.clone();
     wanted(report.kind, &mut entries);
     let file =
         daemon.p.read_file(&Queue::Active.path(&report.id)).ok().and_then(|f| QueueFile::parse(f).ok());
-    if let Some(file) = file
-        && !entries.is_empty()
-    {
-        Writer { daemon, report, entries: &entries, file: &file }.write_all().await;
-    }
-    if report.kind != ReportKind::Delay {
+    let done = match file {
+        Some(file) if !all.is_empty() => {
+            Writer { daemon, report, entries: &entries, all: &all, file: &file, templates }.write_all().await
+        }
+        _ => true,
+    };
+    if done && report.kind != ReportKind::Delay {
         let _ = daemon.p.unlink(&path);
     }
+    done
 }
 
-async fn write_refusal(daemon: &Daemon, refusal: &Refusal) {
+async fn write_refusal(daemon: &Daemon, refusal: &Refusal, templates: &Templates) -> bool {
     let entries: Vec<Entry> = refusal
         .file
         .recipients
         .iter()
         .map(|r| Entry {
             recipient: r.address.to_string(),
+            original: r.original.to_string(),
             action: "failed".to_owned(),
             dsn: refusal.dsn.clone(),
             ..Entry::default()
         })
         .collect();
-    Writer { daemon, report: &refusal.report, entries: &entries, file: &refusal.file }.write_all().await;
+    Writer {
+        daemon,
+        report: &refusal.report,
+        entries: &entries,
+        all: &entries,
+        file: &refusal.file,
+        templates,
+    }
+    .write_all()
+    .await
 }
 
 /// Leaves the recipients of which the sender wants to hear.
@@ -199,72 +249,101 @@ fn wanted(kind: ReportKind, entries: &mut Vec<Entry>) {
 struct Writer<'a> {
     daemon: &'a Daemon,
     report: &'a Report,
+    /// Those of whom the sender wants to hear.
     entries: &'a [Entry],
+    /// Those of whom the postmaster hears.
+    all: &'a [Entry],
     file: &'a QueueFile,
+    templates: &'a Templates,
 }
 
 impl Writer<'_> {
-    async fn write_all(&self) {
+    /// Whom to tell: of a message its sender, of a bounce the postmaster, of a bounce to him nobody.
+    async fn write_all(&self) -> bool {
         let Report { kind, id, sender, .. } = self.report;
         let classes = self.daemon.config.list("notify_classes");
-        let postmaster = |class: &str| classes.iter().any(|c| &**c == class);
-        let double = self.daemon.string("double_bounce_sender");
-        let double: Rc<str> = format!("{double}@{}", self.daemon.string("myorigin")).into();
-        let is_double = sender.eq_ignore_ascii_case(&double);
-        if sender.is_empty() {
-            // A bounce that bounces is nobody's but the postmaster's; of one that bounces again nobody hears.
-            if *kind == ReportKind::Failure && postmaster("2bounce") {
-                let to = self.daemon.string("2bounce_notice_recipient");
-                self.send(
-                    Notice::postmaster(*kind, true),
-                    &double,
-                    &to,
-                    "postmaster non-delivery notification",
-                )
-                .await;
+        let wants = |class: &str| classes.iter().any(|c| &**c == class);
+        let double: Rc<str> =
+            format!("{}@{}", self.daemon.string("double_bounce_sender"), self.daemon.string("myorigin"))
+                .into();
+        if sender.eq_ignore_ascii_case(&double) {
+            match kind {
+                ReportKind::Failure | ReportKind::Delay => {
+                    self.daemon.msg.log_warn(format!("{id}: undeliverable postmaster notification discarded"))
+                }
+                ReportKind::Success | ReportKind::Trace => {
+                    let text = "not sending trace/success notification for double-bounce message";
+                    self.daemon.msg.log(&format!("{id}: {text}"));
+                }
             }
-            return;
+            return true;
         }
-        if is_double {
-            self.daemon.msg.log(&format!("warning: {id}: undeliverable postmaster notification discarded"));
-            return;
-        }
-        let what = match kind {
-            ReportKind::Failure => "sender non-delivery notification",
-            ReportKind::Delay => "sender delay notification",
-            ReportKind::Success | ReportKind::Trace => "sender delivery status notification",
-        };
-        self.send(Notice::sender(*kind), "", sender, what).await;
-        let (class, setting, what) = match kind {
+        let (to_sender, copy, wanted, setting) = match kind {
             ReportKind::Failure => {
-                ("bounce", "bounce_notice_recipient", "postmaster non-delivery notification")
+                let what = "postmaster non-delivery notification";
+                ("sender non-delivery notification", what, wants("bounce"), "bounce_notice_recipient")
             }
-            ReportKind::Delay => ("delay", "delay_notice_recipient", "postmaster delay notification"),
-            _ => return,
+            ReportKind::Delay => {
+                let what = "postmaster delay notification";
+                ("sender delay notification", what, wants("delay"), "delay_notice_recipient")
+            }
+            ReportKind::Success | ReportKind::Trace => ("sender delivery status notification", "", false, ""),
         };
-        if postmaster(class) {
+        if sender.is_empty() {
+            let setting = match kind {
+                ReportKind::Failure if wants("2bounce") => "2bounce_notice_recipient",
+                ReportKind::Success | ReportKind::Trace => {
+                    let text = "not sending trace/success notification for single-bounce message";
+                    self.daemon.msg.log(&format!("{id}: {text}"));
+                    return true;
+                }
+                _ if wanted => setting,
+                _ => return true,
+            };
             let to = self.daemon.string(setting);
-            self.send(Notice::postmaster(*kind, false), &double, &to, what).await;
+            return self
+                .send(Notice::postmaster(*kind, *kind == ReportKind::Failure), &double, &to, copy)
+                .await;
         }
+        if !self.entries.is_empty() && !self.send(Notice::sender(*kind), "", sender, to_sender).await {
+            return false;
+        }
+        if wanted {
+            let to = self.daemon.string(setting);
+            // It matters less than the notification that is under way.
+            if !self.send(Notice::postmaster(*kind, false), &double, &to, copy).await {
+                let text = format!("{id}: postmaster notice failed while bouncing to {sender}");
+                self.daemon.msg.log_warn(text);
+            }
+        }
+        true
     }
 
     /// Puts a notification into the queue, through cleanup.
-    async fn send(&self, notice: Notice, from: &str, to: &str, what: &str) {
+    async fn send(&self, notice: Notice, from: &str, to: &str, what: &str) -> bool {
         let p = &self.daemon.p;
-        let Ok(stream) = p.connect_unix(&format!("{SPOOL}/public/cleanup")).await else {
-            self.daemon.msg.log("warning: connect to service public/cleanup: Connection refused");
-            return;
+        let entries = if notice.is_for_postmaster() { self.all } else { self.entries };
+        let rendered = notice.render(self.daemon, self.report, entries, self.file, to, self.templates);
+        let body = match rendered {
+            Ok(body) => body,
+            Err(text) => {
+                self.daemon.msg.log(&format!("fatal: {text}"));
+                return false;
+            }
         };
-        let Some(new_id) = stream.receive::<Rc<str>>().await else { return };
+        let Ok(stream) = p.connect_unix(&format!("{SPOOL}/public/cleanup")).await else {
+            self.daemon.msg.log_warn("connect to service public/cleanup: Connection refused");
+            return false;
+        };
+        let Some(new_id) = stream.receive::<Rc<str>>().await else { return false };
         let now = p.now();
         let myhostname = self.daemon.string("myhostname");
-        let body = notice.render(self.daemon, self.report, self.entries, self.file, to);
         let recipient = Recipient {
             offset: 0,
             original: to.into(),
             address: to.into(),
             dsn_orcpt: "".into(),
-            dsn_notify: queue::notify::NEVER,
+            dsn_notify: 0,
         };
         let date = crate::proto::message::date_with_zone(now.unix());
         let submission = Submission {
@@ -286,10 +365,13 @@ impl Writer<'_> {
             content: body.into(),
             trace: TraceFlags::None,
             internal: true,
+            ..Submission::default()
         };
         let sent = stream.send(|_| format!("notification for <{to}>"), submission).is_ok();
-        if sent && stream.receive::<CleanupStatus>().await == Some(CleanupStatus::Ok) {
+        let taken = sent && stream.receive::<CleanupStatus>().await == Some(CleanupStatus::Ok);
+        if taken {
             self.daemon.msg.log(&format!("{}: {what}: {new_id}", self.report.id));
         }
+        taken
     }
 }

@@ -8,23 +8,34 @@
 //!
 //! Standards: RFC 5322 (section 3.6, the fields that a message must have), RFC 3461.
 //!
+//! - [`headers`]: what is dropped, completed and added
+//! - [`checks`], [`mime`]: content inspection
+//! - [`mapping`], [`recipients`]: what addresses become
+//!
 //! # Simplifications
-//! No content inspection (`header_checks` and its kin), no address mapping besides
-//! `virtual_alias_maps`, no Milters: these settings are said to have no effect.
+//! No Milters, no conversion between 8BITMIME and 7BIT.
 
+mod checks;
 mod headers;
+mod mapping;
+mod mime;
 mod recipients;
 
-use super::ipc::{CleanupStatus, ClientInfo, RewriteContext, Submission, TraceFlags};
+use super::address_map::MapTrouble;
+use super::dict::Maps;
+use super::ipc::{CleanupStatus, ClientInfo, GivenUp, RewriteContext, Submission, TraceFlags};
 use super::master::{self, Trigger};
+use super::own_domains::OwnDomains;
 use super::queue::{self, Queue, Recipient, SPOOL};
 use super::record::{self, Type};
 use super::rewrite::Rewriter;
 use super::server::Daemon;
-use crate::trace::{Decision, Outcome};
+use crate::world::clock::Time;
 use crate::world::errno::Sys;
 use crate::world::process::Process;
 use crate::world::stream::Stream;
+use checks::{Checks, Inspector};
+use mapping::{Class, Mapping};
 use recipients::Expansion;
 use std::rc::Rc;
 
@@ -51,7 +62,19 @@ struct Cleanup<'d> {
     daemon: &'d Daemon,
     rewriter: Rewriter,
     expansion: Expansion,
+    mapping: Mapping,
+    own: Rc<OwnDomains>,
+    checks: Checks,
+    bcc: Bcc,
     settings: Settings,
+}
+
+/// Who gets copies.
+struct Bcc {
+    always: Rc<str>,
+    by_sender: Maps,
+    by_recipient: Maps,
+    delimiter: Rc<str>,
 }
 
 /// What a message needs of the configuration, read once.
@@ -63,6 +86,7 @@ struct Settings {
     drop: Vec<Rc<str>>,
     enable_original_recipient: bool,
     hopcount_limit: usize,
+    remote_domain: Rc<str>,
     delay_warning: std::time::Duration,
 }
 
@@ -87,10 +111,19 @@ impl<'d> Cleanup<'d> {
                 .collect(),
             enable_original_recipient: daemon.yes("enable_original_recipient"),
             hopcount_limit: daemon.int("hopcount_limit").max(0) as usize,
+            remote_domain: daemon.string("remote_header_rewrite_domain"),
             delay_warning: daemon.seconds("delay_warning_time"),
         };
-        let expansion = Expansion::new(daemon)?;
-        Ok(Cleanup { daemon, rewriter: Rewriter::default(), expansion, settings })
+        let own = Rc::new(OwnDomains::new(daemon)?);
+        let (expansion, mapping) = (Expansion::new(daemon, own.clone()), Mapping::new(daemon, own.clone()));
+        let checks = Checks::new(daemon);
+        let bcc = Bcc {
+            always: daemon.string("always_bcc"),
+            by_sender: Maps::open(&daemon.string("sender_bcc_maps"), &daemon.p)?,
+            by_recipient: Maps::open(&daemon.string("recipient_bcc_maps"), &daemon.p)?,
+            delimiter: daemon.string("recipient_delimiter"),
+        };
+        Ok(Cleanup { daemon, rewriter: Rewriter::default(), expansion, mapping, own, checks, bcc, settings })
     }
 
     /// One message, from one client.
@@ -108,42 +141,93 @@ impl<'d> Cleanup<'d> {
             return;
         }
         p.queue_event(&id, &["", "incoming"]);
-        let Some(submission) = stream.receive::<Submission>().await else {
+        let received = stream.receive_any().await.map(|message| message.downcast::<Submission>());
+        if let Some(Err(other)) = &received
+            && let Some(GivenUp { octets }) = other.downcast_ref::<GivenUp>()
+            && self.settings.message_size_limit.saturating_sub(ENVELOPE) < *octets as u64
+        {
+            // What was written before the client gave up did not fit into the file.
+            self.daemon.msg.log_warn("mail_stream_cleanup: close error");
+        }
+        let Some(Ok(submission)) = received.map(|r| r.map(|boxed| *boxed)) else {
             // The client gave the message up before its end.
             let _ = p.unlink(&Queue::Incoming.path(&id));
             p.queue_event(&id, &["incoming", ""]);
             return;
         };
+        // Who hands in a message here cannot be told no: it is returned (`CLEANUP_FLAG_BOUNCE`).
+        let returns = submission.client.is_none() && !submission.internal;
+        let local = returns.then(|| (submission.arrival, submission.recipients.clone()));
         let status = self.accept(&id, submission).await;
         if status != CleanupStatus::Ok {
             let _ = p.unlink(&Queue::Incoming.path(&id));
             p.queue_event(&id, &["incoming", ""]);
         }
+        if let Some((arrival, recipients)) = local
+            && let CleanupStatus::Rejected { dsn, text, .. } | CleanupStatus::Refused { dsn, text, .. } =
+                &status
+            && !dsn.starts_with('4')
+        {
+            self.log_bounced(&id, arrival, &recipients, dsn, text).await;
+        }
         let told = |s: &CleanupStatus| match s {
             CleanupStatus::Ok => format!("{id} is in the queue"),
-            CleanupStatus::Rejected { .. } => format!("{id} is refused"),
+            CleanupStatus::Rejected { .. } | CleanupStatus::Refused { .. } => format!("{id} is refused"),
         };
         let _ = stream.send(told, status);
     }
 
-    async fn accept(&self, id: &Rc<str>, submission: Submission) -> CleanupStatus {
+    /// Tells of each recipient of a message that is returned.
+    async fn log_bounced(&self, id: &str, arrival: Time, recipients: &[Recipient], dsn: &str, text: &str) {
         let p = &self.daemon.p;
-        let message = match self.complete(id, &submission).await {
+        for rcpt in recipients {
+            let address = self.rewriter.rewrite(p, RewriteContext::Local, &rcpt.address).await;
+            let from =
+                if address == rcpt.address { String::new() } else { format!(", orig_to=<{}>", rcpt.address) };
+            let delay = super::deliver::delay(p.now() - arrival);
+            self.daemon.msg.log(&format!(
+                "{id}: to=<{address}>{from}, relay=none, delay={delay}, delays={delay}/0/0/0, dsn={dsn}, \
+                 status=bounced ({text})"
+            ));
+        }
+    }
+
+    async fn accept(&self, id: &Rc<str>, mut submission: Submission) -> CleanupStatus {
+        let p = &self.daemon.p;
+        let sender = match self.address(id, &submission, Class::EnvelopeSender, &submission.sender).await {
+            Ok(sender) => sender,
+            Err(status) => return status,
+        };
+        let message = match self.complete(id, &mut submission, &sender).await {
             Ok(message) => message,
             Err(status) => return status,
         };
-        let sender = self.rewriter.rewrite(p, submission.context, &submission.sender).await;
-        let recipients = self.recipients(&submission).await;
+        if submission.given_up {
+            return rejected(554, "5.7.1", "given up");
+        }
+        if submission.actions.discard {
+            let _ = p.unlink(&Queue::Incoming.path(id));
+            p.queue_event(id, queue::gone(Queue::Incoming));
+            return CleanupStatus::Ok;
+        }
+        let recipients = match self.recipients(id, &submission, &sender).await {
+            Ok(recipients) => recipients,
+            Err(status) => return status,
+        };
         if recipients.is_empty() {
             return rejected(550, "5.1.1", "no recipients specified");
         }
+        let file = self.encode(id, &submission, &sender, &recipients, &message);
         let size_limit = self.settings.message_size_limit;
-        if size_limit > 0 && (message.headers.len() + message.body.len()) as u64 > size_limit {
+        if size_limit > 0 && file.len() as u64 > size_limit {
             self.daemon.msg.log(&format!("warning: {id}: queue file size limit exceeded"));
             return rejected(552, "5.3.4", "message file too big");
         }
-        let file = self.encode(id, &submission, &sender, &recipients, &message);
         match self.store(id, file) {
+            Ok(()) if submission.actions.hold => {
+                let _ = queue::rename(p, id, Queue::Incoming, Queue::Hold);
+                CleanupStatus::Ok
+            }
             Ok(()) => {
                 let path = format!("{SPOOL}/public/qmgr");
                 // Nobody there: qmgr finds the message when it comes up.
@@ -164,27 +248,113 @@ impl<'d> Cleanup<'d> {
         self.daemon.p.chmod(&path, 0o700)
     }
 
-    /// The recipients to deliver to: completed, expanded, without duplicates.
-    async fn recipients(&self, submission: &Submission) -> Vec<Recipient> {
-        let p = &self.daemon.p;
+    /// An address of the envelope, completed and mapped.
+    async fn address(
+        &self,
+        id: &str,
+        s: &Submission,
+        class: Class,
+        address: &Rc<str>,
+    ) -> Result<Rc<str>, CleanupStatus> {
+        let complete = self.rewriter.rewrite(&self.daemon.p, s.context, address).await;
+        if s.internal || complete.is_empty() {
+            return Ok(complete);
+        }
+        let mapped = self.mapping.apply(self.daemon, &self.rewriter, complete, class).await;
+        mapped.map_err(|trouble| self.unmapped(id, &trouble, "4.3.0", "queue file write error"))
+    }
+
+    fn unmapped(&self, id: &str, trouble: &MapTrouble, dsn: &str, text: &str) -> CleanupStatus {
+        self.daemon.msg.log_warn(format!("{id}: {} -- message not accepted, try again later", trouble.0));
+        rejected(451, dsn, text)
+    }
+
+    /// The recipients to deliver to: completed, mapped, expanded, without duplicates.
+    async fn recipients(
+        &self,
+        id: &str,
+        submission: &Submission,
+        sender: &Rc<str>,
+    ) -> Result<Vec<Recipient>, CleanupStatus> {
         let mut all: Vec<Recipient> = Vec::with_capacity(submission.recipients.len());
+        if !submission.internal
+            && !sender.is_empty()
+            && let Some(copy) = self.copy_to(&self.bcc.by_sender, sender)
+        {
+            self.add(id, submission, &copy, true, &mut all).await?;
+        }
         for rcpt in &submission.recipients {
-            let address = self.rewriter.rewrite(p, submission.context, &rcpt.address).await;
-            let original =
-                if rcpt.original.is_empty() { rcpt.address.clone() } else { rcpt.original.clone() };
-            let dsn_orcpt = match &*rcpt.dsn_orcpt {
-                "" => format!("rfc822;{}", crate::proto::smtp::xtext_encode(&address)).into(),
-                _ => rcpt.dsn_orcpt.clone(),
-            };
-            for address in self.expansion.expand(self.daemon, &self.rewriter, address).await {
-                let (original, dsn_orcpt) = (original.clone(), dsn_orcpt.clone());
-                let next = Recipient { address, original, dsn_orcpt, ..rcpt.clone() };
-                if !all.iter().any(|r| self.same(r, &next)) {
-                    all.push(next);
-                }
+            self.add(id, submission, rcpt, false, &mut all).await?;
+            let address = self.address(id, submission, Class::EnvelopeRecipient, &rcpt.address).await?;
+            if !submission.internal
+                && let Some(copy) = self.copy_to(&self.bcc.by_recipient, &address)
+            {
+                self.add(id, submission, &copy, true, &mut all).await?;
             }
         }
-        all
+        for copy in &submission.actions.bcc {
+            self.add(id, submission, &copy_for(copy.clone()), true, &mut all).await?;
+        }
+        if !submission.internal && !self.bcc.always.is_empty() && !all.is_empty() {
+            self.add(id, submission, &copy_for(self.bcc.always.clone()), true, &mut all).await?;
+        }
+        if let (Some(target), Some(first)) = (&submission.actions.redirect, all.first().cloned()) {
+            let address = self.rewriter.rewrite(&self.daemon.p, RewriteContext::Local, target).await;
+            return Ok(vec![Recipient { address, ..first }]);
+        }
+        Ok(all)
+    }
+
+    /// Who gets a copy of mail from or to an address.
+    fn copy_to(&self, maps: &Maps, address: &str) -> Option<Recipient> {
+        if maps.is_empty() {
+            return None;
+        }
+        match maps.find_address_of(
+            address,
+            &self.bcc.delimiter,
+            address.rsplit_once('@').is_some_and(|(_, d)| self.own.contain(d)),
+        ) {
+            Ok(found) => found.map(|f| copy_for(f.value)),
+            Err(e) => {
+                self.daemon.msg.log_warn(e);
+                None
+            }
+        }
+    }
+
+    /// Adds what a recipient becomes.
+    async fn add(
+        &self,
+        id: &str,
+        submission: &Submission,
+        rcpt: &Recipient,
+        is_copy: bool,
+        all: &mut Vec<Recipient>,
+    ) -> Result<(), CleanupStatus> {
+        let address = self.address(id, submission, Class::EnvelopeRecipient, &rcpt.address).await?;
+        let original = if rcpt.original.is_empty() { rcpt.address.clone() } else { rcpt.original.clone() };
+        let dsn_orcpt = match &*rcpt.dsn_orcpt {
+            // Whoever gets a copy was no recipient of the sender's.
+            "" if is_copy => "".into(),
+            "" => format!("rfc822;{}", crate::proto::smtp::xtext_encode(&address)).into(),
+            _ => rcpt.dsn_orcpt.clone(),
+        };
+        let into = match submission.internal {
+            true => vec![address],
+            false => match self.expansion.expand(self.daemon, &self.rewriter, address).await {
+                Ok(into) => into,
+                Err(trouble) => return Err(self.unmapped(id, &trouble, "4.6.0", "Alias expansion error")),
+            },
+        };
+        for address in into {
+            let (original, dsn_orcpt) = (original.clone(), dsn_orcpt.clone());
+            let next = Recipient { address, original, dsn_orcpt, ..rcpt.clone() };
+            if !all.iter().any(|r| self.same(r, &next)) {
+                all.push(next);
+            }
+        }
+        Ok(())
     }
 
     /// Would the second one be a duplicate?
@@ -212,6 +382,14 @@ impl<'d> Cleanup<'d> {
             attr(&mut file, "log_ident", id);
         }
         self.attributes(s, &mut file);
+        if let Some(filter) = &s.actions.filter {
+            record::put(&mut file, Type::Filter, filter.as_bytes());
+        } else if s.client.is_some() || !s.internal {
+            let filter = self.daemon.string("content_filter");
+            if !filter.is_empty() {
+                record::put(&mut file, Type::Filter, filter.as_bytes());
+            }
+        }
         if let Some(name) = &s.full_name {
             record::put(&mut file, Type::FullName, name.as_bytes());
         }
@@ -273,25 +451,63 @@ impl<'d> Cleanup<'d> {
         }
     }
 
-    /// Adds what the message must have and completes the addresses in its headers.
-    async fn complete(&self, id: &Rc<str>, s: &Submission) -> Result<Message, CleanupStatus> {
+    /// Inspects the message, adds what it must have and completes the addresses in its headers.
+    async fn complete(
+        &self,
+        id: &Rc<str>,
+        s: &mut Submission,
+        sender: &Rc<str>,
+    ) -> Result<Message, CleanupStatus> {
+        let log = |text: &str| self.daemon.msg.log(text);
+        let first = match s.recipients.first() {
+            Some(rcpt) if !s.recipients_last => {
+                Some(self.address(id, s, Class::EnvelopeRecipient, &rcpt.address).await?)
+            }
+            _ => None,
+        };
+        let mut inspector = Inspector::new(self.daemon, &self.checks, id, s, sender, first.as_deref());
         let mut pass = headers::Pass::new(id, s, &self.settings.drop);
-        let body = pass.read(&s.content);
+        let mut body = pass.read(&s.content, &mut inspector, &log);
+        if let Some(status) = inspector.refused {
+            return Err(status);
+        }
         if pass.received > self.settings.hopcount_limit {
             return Err(rejected(554, "5.4.0", "too many hops"));
         }
-        let completes = s.context == RewriteContext::Local || self.settings.always_add_missing;
-        if s.context == RewriteContext::Local {
-            pass.rewrite_addresses(&self.daemon.p, &self.rewriter).await;
+        if !inspector.actions.discard {
+            let local = s.context == RewriteContext::Local;
+            if local || !self.settings.remote_domain.is_empty() {
+                let mapping = (!s.internal).then_some(&self.mapping);
+                pass.rewrite_addresses(self.daemon, &self.rewriter, mapping)
+                    .await
+                    .map_err(|trouble| self.unmapped(id, &trouble, "4.3.0", "queue file write error"))?;
+            }
+            if local || self.settings.always_add_missing || !self.settings.remote_domain.is_empty() {
+                pass.add_missing(&self.settings, sender, self.daemon.p.now(), &log);
+            } else if pass.lacks_id() {
+                log(&format!("{id}: message-id=<>"));
+            }
+            if !inspector.is_over() && self.checks.look_at_body() {
+                let (mime, limit) = (self.checks.mime_processing, self.checks.body_limit);
+                body = mime::Walk::new(&mut inspector, mime, limit, pass.content_type()).run(&body).into();
+            }
         }
-        if completes {
-            let from = self.rewriter.rewrite(&self.daemon.p, s.context, &s.sender).await;
-            pass.add_missing(&self.settings, &from, self.daemon.p.now());
+        if let Some(status) = inspector.refused {
+            return Err(status);
         }
-        self.daemon.msg.log(&format!("{id}: {}message-id={}", pass.resent_prefix(), pass.message_id()));
-        Ok(Message { headers: pass.finish(), body })
+        let headers = pass.finish();
+        s.actions = inspector.actions;
+        Ok(Message { headers, body })
     }
 }
+
+/// A recipient that gets a copy.
+fn copy_for(address: Rc<str>) -> Recipient {
+    Recipient { offset: 0, original: "".into(), address, dsn_orcpt: "".into(), dsn_notify: 0 }
+}
+
+/// About as many octets of a queue file are not content.
+const ENVELOPE: u64 = 600;
 
 /// The length of the size record.
 const SIZE_LEN: usize = 6 * 15 + 5;
@@ -353,15 +569,4 @@ fn client_attributes(client: &ClientInfo, file: &mut Vec<u8>) {
 
 fn rejected(code: u16, dsn: &str, text: &str) -> CleanupStatus {
     CleanupStatus::Rejected { code, dsn: dsn.into(), text: text.into() }
-}
-
-/// Records that an address became others.
-fn expanded(daemon: &Daemon, table: &str, address: &str, into: &[Rc<str>]) {
-    daemon.p.decide(|| Decision {
-        rule: "virtual alias".into(),
-        setting: "virtual_alias_maps".into(),
-        place: daemon.config.place("virtual_alias_maps"),
-        compared: format!("{address} in {table}"),
-        outcome: Outcome::Becomes(into.join(", ").into()),
-    });
 }

@@ -9,6 +9,7 @@ use super::server::Daemon;
 use crate::proto::address;
 use crate::world::clock::{Duration, Time};
 use crate::world::fs::OpenFlags;
+use crate::world::process::Process;
 use crate::world::stream::Stream;
 use std::fmt::Write;
 use std::rc::Rc;
@@ -134,17 +135,20 @@ impl<'d> Delivery<'d> {
 
     /// A recipient was delivered to: logged, reported if wanted, and struck from the queue file.
     pub async fn sent(&self, rcpt: &Recipient, relay: &str, progress: Progress, dsn: &Dsn) {
+        self.sent_as("delivered", rcpt, relay, progress, dsn).await;
+    }
+
+    /// The same, where the report to the sender is to say `relayed` or `expanded`.
+    pub async fn sent_as(&self, action: &str, rcpt: &Recipient, relay: &str, progress: Progress, dsn: &Dsn) {
         if self.request.trace == TraceFlags::VerifyOnly {
             return self.verified(rcpt, relay, progress, dsn, "deliverable").await;
         }
         let wants = rcpt.dsn_notify & notify::SUCCESS != 0;
         if wants || self.request.trace == TraceFlags::Record {
-            let action = match (&*self.daemon.service.entry.command, &*dsn.status) {
-                ("local", s) if s.starts_with("2") && dsn.reason.starts_with("forwarded") => "expanded",
-                ("smtp" | "lmtp", _) if dsn.reason.is_empty() => "relayed",
-                _ => "delivered",
-            };
-            self.append("trace", rcpt, relay, dsn, action).await;
+            // The agent has delivered: who wanted to hear of it must not get the message twice.
+            if !self.traced(rcpt, relay, dsn, action).await {
+                self.daemon.msg.log_warn(format!("{}: trace service failure", self.request.id));
+            }
         }
         self.log(rcpt, relay, progress, dsn, "sent", &dsn.reason);
         if !self.strikes_itself.get() {
@@ -162,9 +166,16 @@ impl<'d> Delivery<'d> {
             soft.status = format!("4{}", dsn.status.get(1..).unwrap_or_default()).into();
             return self.deferred(rcpt, relay, progress, &soft).await;
         }
-        let silent = rcpt.dsn_notify != 0 && rcpt.dsn_notify & notify::FAILURE == 0;
-        if !silent {
-            self.append("bounce", rcpt, relay, dsn, "failed").await;
+        let noted = self.append("bounce", rcpt, relay, dsn, "failed").await;
+        if !noted
+            || self.request.trace == TraceFlags::Record && !self.traced(rcpt, relay, dsn, "failed").await
+        {
+            let dsn = Dsn {
+                reason: "bounce or trace service failure".into(),
+                status: "4.3.0".into(),
+                ..dsn.clone()
+            };
+            return self.deferred(rcpt, relay, progress, &dsn).await;
         }
         self.log(rcpt, relay, progress, dsn, "bounced", &dsn.reason);
         if !self.strikes_itself.get() {
@@ -178,8 +189,14 @@ impl<'d> Delivery<'d> {
             return self.verified(rcpt, relay, progress, dsn, "undeliverable").await;
         }
         self.append("defer", rcpt, relay, dsn, "delayed").await;
+        if self.request.trace == TraceFlags::Record {
+            self.traced(rcpt, relay, dsn, "delayed").await;
+        }
         self.deferred.set(true);
         self.log(rcpt, relay, progress, dsn, "deferred", &dsn.reason);
+        if let Some(domain) = address::domain(&rcpt.address) {
+            super::flush::add(self.daemon, domain, &self.request.id).await;
+        }
     }
 
     /// A recipient whose delivery failed, for good or for now, as the status says.
@@ -194,15 +211,31 @@ impl<'d> Delivery<'d> {
     }
 
     async fn verified(&self, rcpt: &Recipient, relay: &str, progress: Progress, dsn: &Dsn, status: &str) {
-        self.append("trace", rcpt, relay, dsn, status).await;
+        self.traced(rcpt, relay, dsn, status).await;
         self.log(rcpt, relay, progress, dsn, status, &dsn.reason);
         if !self.strikes_itself.get() {
             self.strike(rcpt);
         }
     }
 
+    /// Notes the recipient's fate for the report that its sender asked for.
+    pub async fn traced(&self, rcpt: &Recipient, relay: &str, dsn: &Dsn, action: &str) -> bool {
+        let mut dsn = dsn.clone();
+        if relay != "none" {
+            dsn.reason = format!("delivery via {relay}: {}", dsn.reason).into();
+        }
+        self.append("trace", rcpt, relay, &dsn, action).await
+    }
+
     /// Notes the recipient's fate in the log file of a bounce service.
-    async fn append(&self, service: &'static str, rcpt: &Recipient, relay: &str, dsn: &Dsn, action: &str) {
+    async fn append(
+        &self,
+        service: &'static str,
+        rcpt: &Recipient,
+        relay: &str,
+        dsn: &Dsn,
+        action: &str,
+    ) -> bool {
         let append = Append {
             id: self.request.id.clone(),
             recipient: rcpt.clone(),
@@ -210,7 +243,7 @@ impl<'d> Delivery<'d> {
             dsn: dsn.clone(),
             action: action.into(),
         };
-        super::bounce::append(self.daemon, service, append).await;
+        super::bounce::append(self.daemon, service, append).await
     }
 
     /// The line that administrators look for.
@@ -224,38 +257,15 @@ impl<'d> Delivery<'d> {
         text: &str,
     ) {
         let r = &self.request;
-        let now = self.daemon.p.now();
         let connected = progress.connected.unwrap_or(self.started);
-        let mut line = String::with_capacity(200);
-        let _ = write!(line, "{}: to=<{}>", r.id, address::quote(&rcpt.address));
-        if !rcpt.original.is_empty() && !rcpt.original.eq_ignore_ascii_case(&rcpt.address) {
-            let _ = write!(line, ", orig_to=<{}>", address::quote(&rcpt.original));
-        }
-        let _ = write!(line, ", relay={relay}, delay={}, delays=", delay(now - r.arrival));
-        let steps = [
-            r.active.min(r.handed) - r.arrival,
-            self.started - r.active,
-            connected - self.started,
-            now - connected,
-        ];
-        for (i, step) in steps.into_iter().enumerate() {
-            let _ = write!(line, "{}{}", if i > 0 { "/" } else { "" }, delay(step));
-        }
-        let _ = write!(line, ", dsn={}, status={status} ({text})", dsn.status);
-        self.daemon.msg.log(&line);
+        let times = [r.arrival, r.active.min(r.handed), self.started, connected, self.daemon.p.now()];
+        let dsn = Dsn::new(&dsn.status, text);
+        self.daemon.msg.log(&line(&r.id, rcpt, relay, times, &dsn, status));
     }
 
     /// Marks a recipient as done in the queue file: one that stands in none is passed over.
     pub fn strike(&self, rcpt: &Recipient) {
-        if rcpt.offset == 0 {
-            return;
-        }
-        let path = Queue::Active.path(&self.request.id);
-        let how = OpenFlags::WRITE;
-        if let Ok(file) = self.daemon.p.open(&path, how, 0) {
-            let _ = file.seek(rcpt.offset);
-            let _ = file.write_file(&[super::record::Type::Done as u8]);
-        }
+        strike(&self.daemon.p, &self.request.id, rcpt);
     }
 
     /// Asks for a report to the sender at once (`sendmail -v`, `NOTIFY=SUCCESS`).
@@ -270,8 +280,35 @@ impl<'d> Delivery<'d> {
     }
 }
 
+/// Marks a recipient as done in the file of an active message: one that stands in none is passed over.
+pub fn strike(p: &Process, id: &str, rcpt: &Recipient) {
+    if rcpt.offset == 0 {
+        return;
+    }
+    if let Ok(file) = p.open(&Queue::Active.path(id), OpenFlags::WRITE, 0) {
+        let _ = file.seek(rcpt.offset);
+        let _ = file.write_file(&[super::record::Type::Done as u8]);
+    }
+}
+
+/// The line on a recipient. `times`: when the message arrived, became active, was given to the agent,
+/// when the connection stood, and now.
+pub fn line(id: &str, rcpt: &Recipient, relay: &str, times: [Time; 5], dsn: &Dsn, status: &str) -> String {
+    let mut line = String::with_capacity(200);
+    let _ = write!(line, "{id}: to=<{}>", address::quote(&rcpt.address));
+    if !rcpt.original.is_empty() && !rcpt.original.eq_ignore_ascii_case(&rcpt.address) {
+        let _ = write!(line, ", orig_to=<{}>", address::quote(&rcpt.original));
+    }
+    let _ = write!(line, ", relay={relay}, delay={}, delays=", delay(times[4] - times[0]));
+    for (i, step) in times.windows(2).enumerate() {
+        let _ = write!(line, "{}{}", if i > 0 { "/" } else { "" }, delay(step[1] - step[0]));
+    }
+    let _ = write!(line, ", dsn={}, status={status} ({})", dsn.status, dsn.reason);
+    line
+}
+
 /// A delay as the log prints it: two significant digits at most two places after the point.
-fn delay(d: Duration) -> String {
+pub fn delay(d: Duration) -> String {
     let micros = d.as_micros();
     if micros >= 10_000_000 {
         return format!("{}", (micros + 500_000) / 1_000_000);

@@ -15,9 +15,15 @@ pub async fn main(p: Process) -> i32 {
     };
     while let Some(stream) = daemon.accept().await {
         let Some(delivery) = Delivery::receive(&daemon, &stream).await else { continue };
-        let default = if daemon.service.name() == "retry" { "4.0.0" } else { "5.0.0" };
-        let dsn = reason(&delivery.request.nexthop, default);
+        let later = daemon.service.name() == "retry";
+        let mut dsn = reason(&delivery.request.nexthop, if later { "4.0.0" } else { "5.0.0" });
+        // The service says whether it is for good, whatever the code says.
+        let (class, call) = if later { ("4", "defer_append") } else { ("5", "bounce_append") };
         for rcpt in &delivery.request.recipients {
+            if !dsn.status.starts_with(class) {
+                daemon.msg.log_warn(format!("{call}: ignoring dsn code \"{}\"", dsn.status));
+                dsn.status = format!("{class}.0.0").into();
+            }
             delivery.failed(rcpt, "none", Progress::default(), &dsn).await;
         }
         delivery.finish(&stream, None);
@@ -46,7 +52,8 @@ pub async fn discard(p: Process) -> i32 {
 fn reason(nexthop: &str, default: &str) -> Dsn {
     let (code, text) = nexthop.split_once(' ').unwrap_or(("", nexthop));
     let is_code = code.split('.').count() == 3 && code.split('.').all(|n| n.parse::<u16>().is_ok());
-    if is_code { Dsn::new(code, text.trim_start()) } else { Dsn::new(default, nexthop) }
+    let (code, text) = if is_code { (code, text.trim_start()) } else { (default, nexthop) };
+    Dsn::new(code, if text.is_empty() { "Address is undeliverable" } else { text })
 }
 
 #[cfg(test)]

@@ -38,9 +38,29 @@ pub struct ClientInfo {
     pub helo: Rc<str>,
     /// `SMTP` or `ESMTP`.
     pub protocol: Rc<str>,
+    /// Mechanism and user, where the client has logged in.
+    pub login: Option<(Rc<str>, Rc<str>)>,
+}
+
+/// What a rule at the door, an access table or a check of the content, wants done with a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Actions {
+    /// It is put aside for the administrator.
+    pub hold: bool,
+    /// It is taken and thrown away.
+    pub discard: bool,
+    /// It goes through this content filter, `transport:destination`.
+    pub filter: Option<Rc<str>>,
+    /// It goes to this recipient instead of its own.
+    pub redirect: Option<Rc<str>>,
+    /// These recipients get it, too.
+    pub bcc: Vec<Rc<str>>,
+    /// Headers to put on top of it.
+    pub prepend: Vec<Rc<str>>,
 }
 
 /// A message on its way into the queue: smtpd, pickup, local and bounce → cleanup.
+#[derive(Default)]
 pub struct Submission {
     /// When it arrived.
     pub arrival: Time,
@@ -70,6 +90,12 @@ pub struct Submission {
     pub trace: TraceFlags,
     /// Is it made by the mail system itself? Then it is neither filtered nor completed.
     pub internal: bool,
+    /// Were the recipients found in the message (`sendmail -t`), behind what is inspected?
+    pub recipients_last: bool,
+    /// Is it refused already, and only inspected?
+    pub given_up: bool,
+    /// What has been decided about it already.
+    pub actions: Actions,
 }
 
 /// What `sendmail -bv` and `-v` ask for.
@@ -84,6 +110,12 @@ pub enum TraceFlags {
     VerifyOnly,
 }
 
+/// Instead of a [`Submission`]: the message is larger than it may be, and so much of it had been passed on.
+pub struct GivenUp {
+    /// Octets of content.
+    pub octets: usize,
+}
+
 /// What cleanup made of a submission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CleanupStatus {
@@ -91,6 +123,15 @@ pub enum CleanupStatus {
     Ok,
     /// It is not: why, with an enhanced status code and a text for the client.
     Rejected {
+        /// The code of an SMTP reply.
+        code: u16,
+        /// The enhanced status code.
+        dsn: Rc<str>,
+        /// Why.
+        text: Rc<str>,
+    },
+    /// It is not, in the words of the administrator's rule.
+    Refused {
         /// The code of an SMTP reply.
         code: u16,
         /// The enhanced status code.
@@ -185,6 +226,14 @@ pub struct DeliveryRequest {
     pub file: Bytes,
     /// Where the message's own records start in it.
     pub data_offset: usize,
+}
+
+impl DeliveryRequest {
+    /// What is known of the client that handed the message in: an attribute of the queue file.
+    pub fn client_attribute(&self, name: &str) -> Option<String> {
+        let file = super::queue::QueueFile::parse(self.file.clone()).ok()?;
+        file.attribute(name).map(|value| value.into_owned())
+    }
 }
 
 /// What came of a try: a delivery agent → qmgr.

@@ -7,8 +7,8 @@
 //! - [`recipient`]: an address of this host, and what happens to it in turn
 //! - [`alias`], [`dotforward`], [`mod@include`]: what it may expand to; [`token`]: how that is written
 //! - [`forward`]: what is sent on as a new message; [`pass`]: what another agent is given
-//! - [`mailbox`], [`mod@file`], [`maildir`], [`command`]: where mail ends; [`mbox`]: how a file is
-//!   locked and appended to; [`copy`]: what a delivery puts around a message
+//! - [`mailbox`], [`mod@file`], [`maildir`], [`command`]: where mail ends; [`copy`]: what a delivery
+//!   puts around a message
 //! - [`unknown`]: names that nobody has; [`expand`]: `$user` and its kin in settings
 //!
 //! # Simplifications
@@ -27,18 +27,17 @@ mod forward;
 mod include;
 mod mailbox;
 mod maildir;
-mod mbox;
 mod pass;
 mod recipient;
 mod seen;
 mod settings;
-mod sysexits;
 mod token;
 mod unknown;
 
 use super::bounce;
 use super::deliver::{Delivery, Dsn, Progress};
 use super::ipc::{RewriteContext, TraceFlags};
+use super::mbox::Opener;
 use super::queue::{QueueFile, Recipient};
 use super::rewrite::Rewriter;
 use super::server::Daemon;
@@ -80,6 +79,7 @@ struct Agent<'d> {
     daemon: &'d Daemon,
     rewriter: Rewriter,
     settings: Settings,
+    opener: Opener<'d>,
 }
 
 /// What came of a recipient or a part of what it expands to.
@@ -165,7 +165,12 @@ const RELAY: &str = "local";
 
 impl<'d> Agent<'d> {
     fn new(daemon: &'d Daemon) -> Agent<'d> {
-        Agent { daemon, rewriter: Rewriter::default(), settings: Settings::read(daemon) }
+        Agent {
+            daemon,
+            rewriter: Rewriter::default(),
+            settings: Settings::read(daemon),
+            opener: Opener::new(daemon, "mailbox_delivery_lock", "mailbox_size_limit", "5.2.0"),
+        }
     }
 
     /// Delivers to every recipient of a request.
@@ -269,12 +274,7 @@ impl<'a> Work<'a> {
 
     /// Does something with other rights, and takes its own back.
     fn with_rights<T>(&self, cred: &Cred, f: impl FnOnce(&Process) -> T) -> T {
-        let p = &self.daemon().p;
-        let own = p.cred().clone();
-        p.set_cred(cred.clone());
-        let result = f(p);
-        p.set_cred(own);
-        result
+        self.daemon().p.with_rights(cred, f)
     }
 
     /// Records that a setting decides who takes the message.
@@ -324,6 +324,6 @@ impl<'a> Work<'a> {
 }
 
 /// A user's rights without his other groups, as the real agent takes them on.
-fn rights_of(uid: u32, gid: u32) -> Cred {
+pub(super) fn rights_of(uid: u32, gid: u32) -> Cred {
     Cred { uid, gid, groups: Rc::from([]) }
 }

@@ -22,6 +22,7 @@ use crate::world::process::Process;
 use crate::world::timer::{Either, race};
 use crate::world::users::Cred;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
@@ -40,6 +41,8 @@ pub struct Service {
     retired: Cell<bool>,
     waiting: RefCell<Vec<TaskId>>,
     children: RefCell<Vec<u32>>,
+    /// Those of them that have served somebody.
+    useful: RefCell<BTreeSet<u32>>,
     listener: Listener,
     /// Its last daemon could not even begin its work.
     throttled: Cell<bool>,
@@ -65,6 +68,11 @@ impl Service {
     /// The socket its daemons take connections from.
     pub fn listener(&self) -> &Listener {
         &self.listener
+    }
+
+    /// A daemon has done what it was called for.
+    pub fn serves(&self, pid: u32) {
+        self.useful.borrow_mut().insert(pid);
     }
 
     /// Its name in master.cf.
@@ -208,6 +216,7 @@ fn start_services(
             retired: Cell::new(false),
             waiting: RefCell::default(),
             children: RefCell::default(),
+            useful: RefCell::default(),
             listener,
             throttled: Cell::new(false),
             before: RefCell::new(old.cloned()),
@@ -335,7 +344,9 @@ fn start(p: &Process, service: &Rc<Service>) -> Result<(), String> {
         service.running.set(service.running.get() - 1);
         service.children.borrow_mut().retain(|c| *c != pid);
         report(&p2, &program, pid, status);
-        if !matches!(status, 0 | 143) {
+        let was_useful = service.useful.borrow_mut().remove(&pid);
+        // One that has done something may be replaced at once.
+        if !was_useful && !matches!(status, 0 | 143) {
             service.throttled.set(true);
             p2.syslog("postfix/master", &format!("warning: {program}: bad command startup -- throttling"));
         }

@@ -2,38 +2,52 @@
 //!
 //! A letter's way: [`sendmail`], [`postdrop`] → `maildrop/` → [`pickup`] → [`cleanup`] ←
 //! [`smtpd`]; cleanup asks [`trivial_rewrite`] and writes `incoming/`; [`qmgr`] moves it to
-//! `active/` and hands it to [`smtp`], [`local`], [`error`] or `discard`; what cannot be
+//! `active/` and hands it to [`smtp`] (also lmtp), [`local`], [`virtual`](mod@virtual), [`pipe`], [`error`] or `discard`; what cannot be
 //! delivered goes by way of [`bounce`] back to its sender.
 //!
-//! What they share: [`config`] and [`dict`] (settings and tables), [`master`] and [`server`]
+//! What they share: [`address_map`] and [`own_domains`] (addresses that stand for others), [`config`] and [`dict`] (settings and tables), [`master`] and [`server`]
 //! (processes), [`ipc`] (what they say to each other), [`queue`] and [`record`] (queue files),
 //! [`rewrite`] (asking trivial-rewrite), [`deliver`] (what agents do alike), [`msg`] (the log).
 //!
 //! Commands: [`postfix`](mod@postfix), [`postconf`], [`postqueue`] (also `mailq`), [`postsuper`],
-//! [`postmap`], [`postalias`] (also `newaliases`).
+//! [`postcat`], [`postlog`], [`postmap`], [`postalias`] (also `newaliases`), [`qshape`]; [`getopt`]
+//! reads their options.
 
+pub mod address_map;
+pub mod anvil;
 pub mod bounce;
 pub mod cleanup;
 pub mod config;
 pub mod deliver;
+pub mod deliver_pass;
 pub mod dict;
 pub mod error;
 pub mod flush;
+pub mod getopt;
 pub mod ipc;
 pub mod local;
+pub mod mail_copy;
+pub mod maildir;
 pub mod master;
+pub mod mbox;
 pub mod mkmap;
 pub mod msg;
+pub mod own_domains;
 pub mod pickup;
+pub mod pipe;
+pub mod pipe_command;
 pub mod postalias;
+pub mod postcat;
 pub mod postconf;
 pub mod postdrop;
 #[expect(clippy::module_inception, reason = "the command postfix(1) is named as its system is")]
 pub mod postfix;
+pub mod postlog;
 pub mod postmap;
 pub mod postqueue;
 pub mod postsuper;
 pub mod qmgr;
+pub mod qshape;
 pub mod queue;
 pub mod record;
 pub mod rewrite;
@@ -42,9 +56,12 @@ pub mod server;
 pub mod showq;
 pub mod smtp;
 pub mod smtpd;
+pub mod spawn;
+pub mod sysexits;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod trivial_rewrite;
+pub mod r#virtual;
 
 use crate::world::base;
 use crate::world::clock::Time;
@@ -56,13 +73,16 @@ use config::{Config, ConfigError, HostFacts};
 use std::rc::Rc;
 
 /// The programs: name, where it is installed, whether it has the rights of group postdrop, what runs.
-pub const PROGRAMS: [(&str, &[&str], bool, Program); 22] = [
+pub const PROGRAMS: [(&str, &[&str], bool, Program); 30] = [
     ("postfix", &["/usr/sbin/postfix"], false, |p| Box::pin(postfix::main(p))),
     ("postconf", &["/usr/sbin/postconf"], false, |p| Box::pin(postconf::main(p))),
     ("postalias", &["/usr/sbin/postalias"], false, |p| Box::pin(postalias::main(p))),
     ("postmap", &["/usr/sbin/postmap"], false, |p| Box::pin(postmap::main(p))),
     ("postdrop", &["/usr/sbin/postdrop"], true, |p| Box::pin(postdrop::main(p))),
     ("postqueue", &["/usr/sbin/postqueue"], true, |p| Box::pin(postqueue::main(p))),
+    ("postcat", &["/usr/sbin/postcat"], false, |p| Box::pin(postcat::main(p))),
+    ("postlog", &["/usr/sbin/postlog"], false, |p| Box::pin(postlog::main(p))),
+    ("qshape", &["/usr/sbin/qshape"], false, |p| Box::pin(qshape::main(p))),
     ("postsuper", &["/usr/sbin/postsuper"], false, |p| Box::pin(postsuper::main(p))),
     ("sendmail", &["/usr/sbin/sendmail", "/usr/bin/mailq", "/usr/bin/newaliases"], false, |p| {
         Box::pin(sendmail::main(p))
@@ -77,23 +97,26 @@ pub const PROGRAMS: [(&str, &[&str], bool, Program); 22] = [
     ("bounce", &["/usr/lib/postfix/sbin/bounce"], false, |p| Box::pin(bounce::main(p))),
     ("smtpd", &["/usr/lib/postfix/sbin/smtpd"], false, |p| Box::pin(smtpd::main(p))),
     ("smtp", &["/usr/lib/postfix/sbin/smtp"], false, |p| Box::pin(smtp::main(p))),
+    ("lmtp", &["/usr/lib/postfix/sbin/lmtp"], false, |p| Box::pin(smtp::lmtp(p))),
+    ("pipe", &["/usr/lib/postfix/sbin/pipe"], false, |p| Box::pin(pipe::main(p))),
+    ("virtual", &["/usr/lib/postfix/sbin/virtual"], false, |p| Box::pin(r#virtual::main(p))),
     ("local", &["/usr/lib/postfix/sbin/local"], false, |p| Box::pin(local::main(p))),
     ("error", &["/usr/lib/postfix/sbin/error"], false, |p| Box::pin(error::main(p))),
     ("discard", &["/usr/lib/postfix/sbin/discard"], false, |p| Box::pin(error::discard(p))),
     ("showq", &["/usr/lib/postfix/sbin/showq"], false, |p| Box::pin(showq::main(p))),
     ("flush", &["/usr/lib/postfix/sbin/flush"], false, |p| Box::pin(flush::main(p))),
+    ("anvil", &["/usr/lib/postfix/sbin/anvil"], false, |p| Box::pin(anvil::main(p))),
+    ("spawn", &["/usr/lib/postfix/sbin/spawn"], false, |p| Box::pin(spawn::main(p))),
     ("idle", &IDLE, false, |p| Box::pin(server::idle(p))),
 ];
 
 /// Services of the stock master.cf that nothing in the lab calls: they start, and wait.
-const IDLE: [&str; 7] = [
+const IDLE: [&str; 5] = [
     "/usr/lib/postfix/sbin/tlsmgr",
     "/usr/lib/postfix/sbin/verify",
     "/usr/lib/postfix/sbin/proxymap",
-    "/usr/lib/postfix/sbin/anvil",
     "/usr/lib/postfix/sbin/scache",
     "/usr/lib/postfix/sbin/postlogd",
-    "/usr/lib/postfix/sbin/virtual",
 ];
 
 /// The main.cf of a new host.

@@ -50,11 +50,13 @@ async fn pick_up(daemon: &Daemon, old_id: &Rc<str>, path: &str) {
     }
     match stream.receive::<CleanupStatus>().await {
         Some(CleanupStatus::Ok) => done(daemon, old_id, path),
-        Some(CleanupStatus::Rejected { dsn, text, .. }) if !dsn.starts_with('4') => {
+        Some(CleanupStatus::Rejected { dsn, text, .. } | CleanupStatus::Refused { dsn, text, .. })
+            if !dsn.starts_with('4') =>
+        {
             // The real one has cleanup bounce it; the sender of local mail sees it in the log.
-            daemon.msg.log(&format!("warning: {id}: {text}"));
-            refused(daemon, &id, &file, &dsn, &text).await;
-            done(daemon, old_id, path);
+            if refused(daemon, &id, &file, &dsn, &text).await {
+                done(daemon, old_id, path);
+            }
         }
         _ => {
             daemon.msg.log(&format!("warning: maildrop/{old_id}: error writing {id}: queue file write error"))
@@ -77,7 +79,7 @@ fn submission(daemon: &Daemon, id: &str, uid: u32, file: &QueueFile) -> Submissi
     let by = format!("{} ({}, from userid {uid})", daemon.string("myhostname"), daemon.string("mail_name"));
     let trace = match file.attribute("trace_flags").as_deref() {
         Some("256") => TraceFlags::VerifyOnly,
-        Some("512") => TraceFlags::Record,
+        Some("1024") => TraceFlags::Record,
         _ => TraceFlags::None,
     };
     Submission {
@@ -96,10 +98,22 @@ fn submission(daemon: &Daemon, id: &str, uid: u32, file: &QueueFile) -> Submissi
         content: file.content().into(),
         trace,
         internal: false,
+        recipients_last: file.recipients.first().is_some_and(|r| r.offset as usize > file.data_offset),
+        ..Submission::default()
     }
 }
 
 /// Tells the sender of a message that may never enter the queue.
-async fn refused(daemon: &Daemon, id: &Rc<str>, file: &QueueFile, dsn: &str, text: &str) {
-    super::bounce::refuse(daemon, id, file, super::deliver::Dsn::new(dsn, text)).await;
+async fn refused(daemon: &Daemon, id: &Rc<str>, file: &QueueFile, dsn: &str, text: &str) -> bool {
+    let (p, rewriter) = (&daemon.p, super::rewrite::Rewriter::default());
+    let mut file = file.clone();
+    file.sender = rewriter.rewrite(p, RewriteContext::Local, &file.sender).await;
+    for rcpt in &mut file.recipients {
+        let given = rcpt.address.clone();
+        rcpt.address = rewriter.rewrite(p, RewriteContext::Local, &given).await;
+        if rcpt.original.is_empty() {
+            rcpt.original = given;
+        }
+    }
+    super::bounce::refuse(daemon, id, &file, super::deliver::Dsn::new(dsn, text)).await
 }

@@ -15,6 +15,7 @@ pub mod edit;
 pub mod services;
 pub mod show;
 
+use super::bounce::template::Templates;
 use super::config::{Config, ConfigError, main_cf};
 use crate::world::process::Process;
 use show::{Look, Shown};
@@ -95,6 +96,9 @@ async fn run(p: &Process, options: &Options) -> Done {
         p.print(list.iter().map(|line| format!("{line}\n")).collect::<String>()).await;
         return Ok(());
     }
+    if options.has('b') || options.has('t') {
+        return templates(p, &main_cf, options).await;
+    }
     let on_services = ['M', 'F', 'P'].into_iter().find(|l| options.has(*l));
     let setting = options.names.iter().any(|n| n.contains('='));
     let change = options.change().or((setting).then_some(Change::Set));
@@ -125,6 +129,36 @@ async fn run(p: &Process, options: &Options) -> Done {
     warn(p, &unknown).await;
     p.print(text).await;
     warn(p, &shown.unused(on_services.is_some())).await;
+    Ok(())
+}
+
+/// `-t`: the texts of notifications; `-b`: the same filled in. The file may be named.
+async fn templates(p: &Process, main_cf: &str, options: &Options) -> Done {
+    let config = super::config_at(p, main_cf, &options.overrides)?;
+    let path =
+        options.names.first().cloned().unwrap_or_else(|| config.string("bounce_template_file").to_string());
+    // The real one has bounce(8) do it.
+    let say = |level: &str, text: &str| format!("postfix/bounce: {level}: {text}\n");
+    let text = if path.is_empty() { Ok(None) } else { p.read_text(&path).map(Some) };
+    let text = match text {
+        Ok(text) => text,
+        Err(e) => {
+            p.eprint(say("fatal", &format!("open {path}: {e}"))).await;
+            return Ok(());
+        }
+    };
+    let (templates, warnings) = Templates::read(text.as_deref().map(|text| (path.as_str(), text)));
+    let (shown, more) = match options.has('b') {
+        true => templates.show_filled(&config),
+        false => (Ok(templates.show()), Vec::new()),
+    };
+    for warning in warnings.iter().chain(&more) {
+        p.eprint(say("warning", warning)).await;
+    }
+    match shown {
+        Ok(text) => p.print(text).await,
+        Err(text) => p.eprint(say("fatal", &text)).await,
+    }
     Ok(())
 }
 

@@ -9,6 +9,9 @@ use super::queue::{self, Queue, SPOOL};
 use super::record::{Records, Type};
 use crate::world::process::{Process, STDIN};
 
+/// The exit status for a message over `message_size_limit` (EX_DATAERR of sysexits.h).
+pub const TOO_LARGE: i32 = 65;
+
 /// The command.
 pub async fn main(p: Process) -> i32 {
     let msg = Msg::command(&p, "postdrop");
@@ -24,6 +27,11 @@ pub async fn main(p: Process) -> i32 {
     if !complete {
         // Whoever wrote to us died at it: nothing is sent that was not finished.
         return msg.fatal(format!("uid={}: unexpected end of input", p.real_uid())).await;
+    }
+    let limit = super::config_of(&p, &[]).ok().and_then(|c| c.int("message_size_limit").ok()).unwrap_or(0);
+    if limit > 0 && input.len() as i64 > limit {
+        msg.warn(format!("uid={}: File too large", p.real_uid())).await;
+        return TOO_LARGE;
     }
     p.set_umask(0o022);
     let id = match queue::enter(&p, Queue::Maildrop, 0o644) {

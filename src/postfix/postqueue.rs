@@ -1,8 +1,9 @@
 //! postqueue(1): looks at the queue and has it tried again. `mailq` is its `-p`.
 
+use super::getopt;
 use super::master::{self, Trigger};
 use super::msg::Msg;
-use super::queue::{self, Queue, SPOOL};
+use super::queue::{Queue, SPOOL};
 use super::showq::{self, Listed};
 use crate::proto::address;
 use crate::world::process::Process;
@@ -18,14 +19,14 @@ const USAGE: &str =
 /// The command.
 pub async fn main(p: Process) -> i32 {
     let msg = Msg::command(&p, "postqueue");
-    let args = p.args();
-    let mut args = args.iter().map(|a| &**a).filter(|a| *a != "-v");
-    let (option, value) = match args.next() {
-        Some(word) if word.len() > 2 && (word.starts_with("-i") || word.starts_with("-s")) => {
-            (&word[..2], Some(&word[2..]))
-        }
-        Some(word) => (word, args.next()),
-        None => ("", None),
+    let options = match getopt::of_command(&p, &msg, "postqueue", "c:fi:jps:v", USAGE).await {
+        Ok(options) => options,
+        Err(_) => return UNAVAILABLE,
+    };
+    let asked: Vec<_> = options.given.iter().filter(|(letter, _)| !"cv".contains(*letter)).collect();
+    let (option, value) = match asked.as_slice() {
+        [(letter, value)] if options.rest.is_empty() => (*letter, value.as_deref()),
+        _ => (' ', None),
     };
     match super::config_of(&p, &[])
         .map_err(|e| e.to_string())
@@ -38,11 +39,11 @@ pub async fn main(p: Process) -> i32 {
         }
     }
     match (option, value) {
-        ("-p", None) => show(&p, &msg, false).await,
-        ("-j", None) => show(&p, &msg, true).await,
-        ("-f", None) => flush(&p, &msg).await,
-        ("-i", Some(id)) => flush_one(&p, &msg, id).await,
-        ("-s", Some(site)) => flush_site(&p, &msg, site).await,
+        ('p', None) => show(&p, &msg, false).await,
+        ('j', None) => show(&p, &msg, true).await,
+        ('f', None) => flush(&p, &msg).await,
+        ('i', Some(id)) => flush_one(&p, &msg, id).await,
+        ('s', Some(site)) => flush_site(&p, &msg, site).await,
         _ => {
             msg.fatal(USAGE).await;
             UNAVAILABLE
@@ -85,6 +86,7 @@ fn as_table(list: &[Listed]) -> String {
         let mark = match m.queue {
             Queue::Active => '*',
             Queue::Hold => '!',
+            _ if m.expired => '#',
             _ => ' ',
         };
         let id = format!("{}{mark}", m.id);
@@ -120,7 +122,7 @@ fn as_json(list: &[Listed]) -> String {
             .collect();
         let object = json!({
             "queue_name": m.queue.name(), "queue_id": m.id, "arrival_time": m.arrival.unix(),
-            "message_size": m.size, "forced_expire": false, "sender": m.sender, "recipients": recipients,
+            "message_size": m.size, "forced_expire": m.expired, "sender": m.sender, "recipients": recipients,
         });
         out.push_str(&spaced(&object.to_string()));
         out.push('\n');
@@ -145,7 +147,7 @@ fn spaced(json: &str) -> String {
 }
 
 async fn flush(p: &Process, msg: &Msg) -> i32 {
-    match master::trigger(p, &format!("{SPOOL}/public/qmgr"), Trigger("F")).await {
+    match master::trigger(p, &format!("{SPOOL}/public/qmgr"), Trigger("FAI")).await {
         Ok(()) => 0,
         Err(_) => {
             msg.fatal("Cannot flush mail queue - mail system is down").await;
@@ -155,7 +157,7 @@ async fn flush(p: &Process, msg: &Msg) -> i32 {
 }
 
 async fn flush_one(p: &Process, msg: &Msg, id: &str) -> i32 {
-    if !queue::is_id(id) {
+    if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
         msg.fatal(format!("Cannot flush queue ID - invalid name: \"{id}\"")).await;
         return UNAVAILABLE;
     }

@@ -1,8 +1,8 @@
 //! qmgr(8): moves messages through the queues and hands them to delivery agents.
 //!
 //! Reads `incoming/` and `deferred/`, keeps what it works on in `active/`. Listens on
-//! `public/qmgr` for wake-up calls: `I` a message has come, `F` flush the queue, `D` look
-//! at deferred mail, `A` all of it whatever its time, `W` look around.
+//! `public/qmgr` for wake-up calls: `I` a message has come, `F` forgive destinations that were
+//! down, `D` look at deferred mail, `A` all of it whatever its time, `W` look around.
 //!
 //! A message that has to wait goes to `deferred/`; the time of its next try is its file's time of
 //! modification. The pause is the message's age, at least `minimal_backoff_time` and at most
@@ -16,6 +16,7 @@
 mod active;
 mod site;
 
+use super::deliver::Dsn;
 use super::ipc::ResolveRequest;
 use super::master::Trigger;
 use super::queue::{self, Queue};
@@ -49,6 +50,7 @@ pub async fn main(p: Process) -> i32 {
         rewriter: Rewriter::default(),
         sites: Sites::default(),
         active: RefCell::default(),
+        dead: RefCell::default(),
         scanning: Cell::new(false),
     });
     qmgr.recover();
@@ -71,6 +73,8 @@ pub(super) struct Qmgr {
     sites: Sites,
     /// Messages that are being worked on, by id.
     active: RefCell<BTreeMap<Rc<str>, Rc<Message>>>,
+    /// Transports that are left alone: until when, and why.
+    dead: RefCell<BTreeMap<Rc<str>, (Time, Dsn)>>,
     scanning: Cell<bool>,
 }
 
@@ -84,6 +88,9 @@ struct Settings {
     bounce_lifetime: Duration,
     defer_transports: Vec<Rc<str>>,
     initial_concurrency: usize,
+    transport_retry: Duration,
+    delimiter: Rc<str>,
+    double_bounce: Rc<str>,
 }
 
 impl Settings {
@@ -98,6 +105,9 @@ impl Settings {
             bounce_lifetime: time("bounce_queue_lifetime")?,
             defer_transports: daemon.config.list("defer_transports"),
             initial_concurrency: daemon.int("initial_destination_concurrency").max(1) as usize,
+            transport_retry: time("transport_retry_time")?,
+            delimiter: daemon.string("recipient_delimiter"),
+            double_bounce: daemon.string("double_bounce_sender"),
         })
     }
 }
@@ -116,8 +126,7 @@ impl Qmgr {
             match call {
                 'F' => {
                     self.sites.forgive();
-                    self.scan_deferred(true);
-                    self.scan_incoming();
+                    self.dead.borrow_mut().clear();
                 }
                 'A' => self.scan_deferred(true),
                 'D' => self.scan_deferred(false),

@@ -156,14 +156,15 @@ fn hop(from: Queue, to: Queue) -> &'static [&'static str; 2] {
     }
 }
 
-/// The ids in a queue with their paths, in the order of their names.
+/// The ids in a queue with their paths. As a directory of the real machines gives them: what came
+/// into it last comes first.
 pub fn scan(p: &Process, directory: &str) -> Vec<(Rc<str>, String)> {
     let mut found = Vec::new();
     let top = format!("{SPOOL}/{directory}");
-    for name in p.list(&top).unwrap_or_default() {
+    for name in p.list_newest_first(&top).unwrap_or_default() {
         let path = format!("{top}/{name}");
         if name.len() == 1 {
-            for id in p.list(&path).unwrap_or_default() {
+            for id in p.list_newest_first(&path).unwrap_or_default() {
                 let path = format!("{path}/{id}");
                 found.push((id, path));
             }
@@ -178,6 +179,14 @@ pub fn scan(p: &Process, directory: &str) -> Vec<(Rc<str>, String)> {
 /// Is the file complete? Whoever writes a queue file sets this bit last.
 pub fn is_complete(stat: &Stat) -> bool {
     stat.mode & 0o100 != 0
+}
+
+/// The bit of a file's mode that says that an administrator wants it returned (`postsuper -e`).
+pub const EXPIRED: u16 = 0o010;
+
+/// Does an administrator want it returned?
+pub fn is_expired(stat: &Stat) -> bool {
+    stat.mode & EXPIRED != 0
 }
 
 /// A recipient in a queue file.
@@ -222,6 +231,8 @@ pub struct QueueFile {
     pub sender: Rc<str>,
     /// When to warn the sender of a delay, if that is still to be done.
     pub warn: Option<(u64, Time)>,
+    /// Where the record is that asks for a report, if there is one.
+    pub trace_record: Option<u64>,
     /// Those still to be delivered to.
     pub recipients: Vec<Recipient>,
     /// Recipients in the file, done or not.
@@ -245,6 +256,7 @@ impl QueueFile {
             full_name: None,
             sender: "".into(),
             warn: None,
+            trace_record: None,
             recipients: Vec::new(),
             recipient_count: 0,
             data_offset: 0,
@@ -321,6 +333,9 @@ impl QueueFile {
                 } else if let Some(flags) = value(b"notify_flags=") {
                     pending.dsn_notify = flags.parse().unwrap_or(0);
                 } else {
+                    if content.starts_with(b"trace_flags=") {
+                        self.trace_record = Some(offset as u64);
+                    }
                     self.attributes.push(end - content.len()..end);
                 }
             }

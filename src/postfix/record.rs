@@ -31,6 +31,8 @@ pub enum Type {
     Recipient = b'R',
     /// A recipient that is done.
     Done = b'D',
+    /// A record that counts no more.
+    Killed = b'K',
     /// What follows is the message.
     Message = b'M',
     /// A whole line, or the last part of one.
@@ -44,7 +46,7 @@ pub enum Type {
 }
 
 impl Type {
-    const ALL: [Type; 16] = [
+    const ALL: [Type; 17] = [
         Type::Size,
         Type::Time,
         Type::FullName,
@@ -56,6 +58,7 @@ impl Type {
         Type::OriginalRecipient,
         Type::Recipient,
         Type::Done,
+        Type::Killed,
         Type::Message,
         Type::Line,
         Type::Part,

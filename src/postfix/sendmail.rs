@@ -35,6 +35,7 @@ enum Mode {
     Newaliases,
     Flush,
     Smtp,
+    Nothing,
 }
 
 #[derive(Default)]
@@ -86,6 +87,7 @@ pub async fn main(p: Process) -> i32 {
             (_, Some(site)) => run("/usr/sbin/postqueue", vec!["-s".into(), site]).await,
             _ => run("/usr/sbin/postqueue", vec!["-f".into()]).await,
         },
+        Mode::Nothing => 0,
         Mode::Smtp => fail(&msg, "-bs: SMTP on standard input is not available in the lab".to_owned()).await,
         Mode::Enqueue | Mode::Verify => enqueue(&p, &msg, options).await,
     }
@@ -165,6 +167,8 @@ fn mode(letter: &str) -> Result<Mode, String> {
         "p" => Mode::Mailq,
         "i" => Mode::Newaliases,
         "s" => Mode::Smtp,
+        // The status database of another sendmail: there is none, and nobody minds.
+        "h" | "H" => Mode::Nothing,
         other => return Err(format!("unsupported: -b{other}")),
     })
 }
@@ -176,7 +180,7 @@ fn queue_option(rest: &str, o: &mut Options) -> Result<(), String> {
         Some(("R", site)) => o.flush_site = Some(site.to_owned()),
         Some(("I", id)) => o.flush_id = Some(id.to_owned()),
         // `-qTIME` starts a queue runner elsewhere; master does that here.
-        Some((first, _)) if first.starts_with(|c: char| c.is_ascii_digit()) => o.mode = Mode::Enqueue,
+        Some((first, _)) if first.starts_with(|c: char| c.is_ascii_digit()) => o.mode = Mode::Nothing,
         Some(_) => return Err(format!("-q{rest} is not implemented")),
     }
     Ok(())
@@ -244,7 +248,7 @@ async fn enqueue(p: &Process, msg: &Msg, options: Options) -> i32 {
         return fail(msg, format!("{who}: {text}")).await;
     }
     let content = if options.mode == Mode::Verify {
-        bytes::Bytes::from_static(b"Subject: probe\n\n")
+        bytes::Bytes::new()
     } else {
         match p.fd(STDIN) {
             Ok(open) => match open.read_to_end(super::STDIN_LIMIT).await {
@@ -254,7 +258,7 @@ async fn enqueue(p: &Process, msg: &Msg, options: Options) -> i32 {
             Err(_) => bytes::Bytes::new(),
         }
     };
-    let content = lines(&content, options.ignore_dot);
+    let mut content = lines(&content, options.ignore_dot);
     let mut recipients = Vec::new();
     for r in &options.recipients {
         recipients.extend(address::parse_list(r));
@@ -269,16 +273,26 @@ async fn enqueue(p: &Process, msg: &Msg, options: Options) -> i32 {
         Some(s) => address::parse_list(s).into_iter().next().unwrap_or_default(),
         None => login.clone(),
     };
+    if options.mode == Mode::Verify {
+        // Nobody gets it; what would become of it is told.
+        let to: Vec<_> = recipients.iter().map(|r| address::quote(r)).collect();
+        content =
+            format!("From: {}\nSubject: probe\nTo: {}\n\n", address::quote(&sender), to.join(", ")).into();
+    }
     let name =
         options.full_name.clone().or_else(|| p.var("NAME").map(|n| n.to_string())).unwrap_or(passwd_name);
     let file = encode(p, &options, &sender, &name, &recipients, &content);
     let status = postdrop(p, file).await;
     match status {
         Ok(0) => {
-            if options.mode == Mode::Verify {
+            if options.mode == Mode::Verify || options.verbose > 0 {
                 p.print(format!("Mail Delivery Status Report will be mailed to <{sender}>.\n")).await;
             }
             0
+        }
+        Ok(super::postdrop::TOO_LARGE) => {
+            msg.warn("mail_stream_cleanup: close error").await;
+            fail(msg, format!("{who}: message file too big")).await
         }
         Ok(_) => {
             // postdrop has said why.
@@ -363,7 +377,7 @@ fn encode(
     };
     match trace {
         TraceFlags::None => {}
-        TraceFlags::Record => attr(&mut file, "trace_flags=512".into()),
+        TraceFlags::Record => attr(&mut file, "trace_flags=1024".into()),
         TraceFlags::VerifyOnly => attr(&mut file, "trace_flags=256".into()),
     }
     if let Some(envid) = &o.envid {
@@ -377,17 +391,26 @@ fn encode(
     }
     record::put(&mut file, Type::FullName, name.as_bytes());
     record::put(&mut file, Type::From, sender.as_bytes());
-    for r in recipients {
-        if o.notify != 0 {
-            record::put(&mut file, Type::Attr, format!("notify_flags={}", o.notify).as_bytes());
+    let put_recipients = |file: &mut Vec<u8>| {
+        for r in recipients {
+            if o.notify != 0 {
+                record::put(file, Type::Attr, format!("notify_flags={}", o.notify).as_bytes());
+            }
+            record::put(file, Type::Recipient, r.as_bytes());
         }
-        record::put(&mut file, Type::Recipient, r.as_bytes());
+    };
+    if !o.extract {
+        put_recipients(&mut file);
     }
     record::put(&mut file, Type::Message, b"");
     for line in content.split_inclusive(|b| *b == b'\n') {
         record::put(&mut file, Type::Line, line.strip_suffix(b"\n").unwrap_or(line));
     }
     record::put(&mut file, Type::Extra, b"");
+    if o.extract {
+        // They were found in the message, and stand behind it.
+        put_recipients(&mut file);
+    }
     record::put(&mut file, Type::End, b"");
     file
 }

@@ -3,13 +3,15 @@
 //! `max_idle` without one, or when master retires it.
 
 use super::config::Config;
+use super::dict::MatchList;
 use super::msg::Msg;
 use super::{config_of, master};
 use crate::world::clock::Duration;
 use crate::world::process::Process;
 use crate::world::stream::Stream;
 use crate::world::timer::{Either, race};
-use std::cell::Cell;
+use crate::world::users::Cred;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 /// What a daemon has from the start.
@@ -24,6 +26,7 @@ pub struct Daemon {
     pub service: Rc<master::Service>,
     uses: Cell<u64>,
     limits: Limits,
+    fast_flush: OnceCell<Option<MatchList>>,
 }
 
 #[derive(Clone, Copy)]
@@ -53,11 +56,20 @@ impl Daemon {
             max_use: config.int("max_use").unwrap_or(100).max(1) as u64,
             max_idle: config.seconds("max_idle").unwrap_or(Duration::from_secs(100)),
         };
-        Ok(Daemon { p, config: Rc::new(config), msg, service, uses: Cell::new(0), limits })
+        Ok(Daemon {
+            p,
+            config: Rc::new(config),
+            msg,
+            service,
+            uses: Cell::new(0),
+            limits,
+            fast_flush: OnceCell::new(),
+        })
     }
 
     /// The next connection; `None` when it is time to end.
     pub async fn accept(&self) -> Option<Stream> {
+        self.tell_uses();
         if self.uses.get() >= self.limits.max_use || self.service.retired() {
             return None;
         }
@@ -66,24 +78,44 @@ impl Daemon {
             .timeout(self.limits.max_idle, race(self.service.listener().accept(), self.service.retirement()));
         let stream = match next.await {
             Some(Either::Left(stream)) => stream,
-            Some(Either::Right(())) | None => {
-                self.service.listener().stop_accepting();
-                return None;
-            }
+            Some(Either::Right(())) | None => return None,
         };
         self.uses.set(self.uses.get() + 1);
         Some(stream)
     }
 
+    /// Tells master that a request has come to its end, if one has.
+    fn tell_uses(&self) {
+        if self.uses.get() > 0 {
+            self.service.serves(self.p.pid());
+        }
+    }
+
     /// The next connection of a daemon that lives as long as the mail system; `None` when retired.
     pub async fn accept_always(&self) -> Option<Stream> {
+        self.tell_uses();
         match race(self.service.listener().accept(), self.service.retirement()).await {
-            Either::Left(stream) => Some(stream),
-            Either::Right(()) => {
-                self.service.listener().stop_accepting();
-                None
+            Either::Left(stream) => {
+                self.uses.set(self.uses.get() + 1);
+                Some(stream)
             }
+            Either::Right(()) => None,
         }
+    }
+
+    /// Can a file be read with the rights that the daemon had when it began?
+    pub fn root_can_read(&self, path: &str) -> bool {
+        let own = self.p.cred().clone();
+        self.p.set_cred(Cred::root());
+        let read = self.p.read_file(path);
+        self.p.set_cred(own);
+        read.is_ok()
+    }
+
+    /// `fast_flush_domains`; nothing if they cannot be read.
+    pub fn fast_flush(&self) -> Option<&MatchList> {
+        let read = || MatchList::domains("fast_flush_domains", &self.config, &self.p).ok();
+        self.fast_flush.get_or_init(read).as_ref()
     }
 
     /// A setting as a text, with everything it refers to filled in.

@@ -16,6 +16,8 @@ pub struct Listed {
     pub queue: Queue,
     /// Its id.
     pub id: String,
+    /// Has an administrator expired it?
+    pub expired: bool,
     /// When it arrived.
     pub arrival: Time,
     /// Its size: of the message, or of the file where cleanup has not seen it yet.
@@ -44,10 +46,11 @@ pub fn list(p: &Process) -> Vec<Listed> {
     let mut all = Vec::new();
     for queue in [Queue::Maildrop, Queue::Active, Queue::Incoming, Queue::Deferred, Queue::Hold] {
         for (id, path) in queue::scan(p, queue.name()) {
-            if p.stat(&path, false).is_ok_and(|s| queue::is_complete(&s))
+            if let Ok(stat) = p.stat(&path, false)
+                && queue::is_complete(&stat)
                 && let Some(listed) = read(p, queue, &id, &path)
             {
-                all.push(listed);
+                all.push(Listed { expired: queue::is_expired(&stat), ..listed });
             }
         }
     }
@@ -58,19 +61,21 @@ fn read(p: &Process, queue: Queue, id: &str, path: &str) -> Option<Listed> {
     let bytes = p.read_file(path).ok()?;
     let file_size = bytes.len() as u64;
     let file = QueueFile::parse(bytes).ok()?;
-    let reasons = match queue {
-        Queue::Maildrop | Queue::Incoming => Vec::new(),
-        _ => bounce::parse(&p.read_text(&queue::path("defer", id)).unwrap_or_default()),
-    };
-    let reason = |address: &str| {
-        reasons.iter().find(|e| e.recipient == address).map_or_else(String::new, |e| e.dsn.reason.to_string())
-    };
+    let reasons = bounce::parse(&p.read_text(&queue::path("defer", id)).unwrap_or_default());
+    // Those of whom it is known why they wait come first, in the order in which that was noted.
+    let noted = |e: &&bounce::Entry| file.recipients.iter().any(|r| *r.address == e.recipient);
+    let is_noted = |address: &str| reasons.iter().any(|e| e.recipient == address);
+    let mut recipients: Vec<(String, String)> =
+        reasons.iter().filter(noted).map(|e| (e.recipient.clone(), e.dsn.reason.to_string())).collect();
+    let others = file.recipients.iter().filter(|r| !is_noted(&r.address));
+    recipients.extend(others.map(|r| (r.address.to_string(), String::new())));
     Some(Listed {
         queue,
         id: id.to_owned(),
+        expired: false,
         arrival: file.arrival,
         size: if file.size > 0 { file.size } else { file_size },
         sender: if file.sender.is_empty() { "MAILER-DAEMON".to_owned() } else { file.sender.to_string() },
-        recipients: file.recipients.iter().map(|r| (r.address.to_string(), reason(&r.address))).collect(),
+        recipients,
     })
 }

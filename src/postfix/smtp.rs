@@ -1,171 +1,229 @@
-//! smtp(8): the SMTP client; also behind the service `relay`.
+//! smtp(8), the SMTP client, also behind the service `relay`; and lmtp(8), the same with LMTP.
 //!
 //! Looks up who takes mail for the next hop ([`destination`]), tries those hosts one after the
-//! other, and speaks SMTP with the first that listens ([`session`]).
+//! other, then `smtp_fallback_relay`, and speaks SMTP or LMTP with the first that listens
+//! ([`session`]). [`generic`] replaces addresses that mean nothing outside; [`settings`] are the
+//! parameters.
 //!
-//! Standards: RFC 5321 (section 5.1, which host), RFC 7505 (null MX), RFC 2920 (PIPELINING),
-//! RFC 1870 (SIZE), RFC 3461 (DSN), RFC 6152 (8BITMIME).
+//! Standards: RFC 5321 (section 5.1, which host), RFC 7505 (null MX), RFC 2033 (LMTP), RFC 2920
+//! (PIPELINING), RFC 1870 (SIZE), RFC 3461 (DSN), RFC 6152 (8BITMIME).
 //!
 //! # Simplifications
-//! No TLS, no authentication, no connection cache; `smtp_fallback_relay` and
-//! `smtp_generic_maps` are said to have no effect.
+//! No TLS, no authentication, no connection cache; what is 8-bit stays so, whether or not the server
+//! says 8BITMIME.
 //!
 //! Diagnostics: a line for each host that cannot be reached, one for each recipient.
 
 mod destination;
+mod generic;
 mod session;
+mod settings;
 
-use super::deliver::{Delivery, Dsn, Progress};
+use super::deliver::{Delivery, Dsn};
 use super::queue::Recipient;
+use super::rewrite::Rewriter;
 use super::server::Daemon;
 use crate::world::clock::Duration;
 use crate::world::errno::Errno;
 use crate::world::process::Process;
-use destination::{Destination, Host};
+use crate::world::stream::Stream;
+use destination::{Destination, Host, Place, Trouble};
 use session::{Failure, Session};
-use std::net::SocketAddr;
-use std::rc::Rc;
+use settings::{Protocol, Settings};
 
-/// The daemon.
+/// The SMTP client.
 pub async fn main(p: Process) -> i32 {
+    serve(p, Protocol::Smtp).await
+}
+
+/// The LMTP client.
+pub async fn lmtp(p: Process) -> i32 {
+    serve(p, Protocol::Lmtp).await
+}
+
+async fn serve(p: Process, protocol: Protocol) -> i32 {
     let daemon = match Daemon::start(p) {
         Ok(daemon) => daemon,
         Err(status) => return status,
     };
-    let settings = match Settings::read(&daemon) {
+    let settings = match Settings::read(&daemon, protocol) {
         Ok(settings) => settings,
         Err(text) => {
             daemon.msg.log(&format!("fatal: {text}"));
             return 1;
         }
     };
+    let rewriter = Rewriter::default();
     while let Some(stream) = daemon.accept().await {
         let Some(delivery) = Delivery::receive(&daemon, &stream).await else { continue };
-        let site_down = Client { daemon: &daemon, settings: &settings, delivery: &delivery }.deliver().await;
+        let changed = settings.generic.changed(&daemon);
+        let again = match &changed {
+            Some(table) => {
+                daemon.msg.log(&format!("table {table} has changed -- restarting"));
+                Settings::read(&daemon, protocol).ok()
+            }
+            None => None,
+        };
+        let settings = again.as_ref().unwrap_or(&settings);
+        let client = Client { daemon: &daemon, settings, rewriter: &rewriter, delivery: &delivery };
+        let site_down = client.deliver().await;
         delivery.finish(&stream, site_down);
+        if changed.is_some() {
+            return 0;
+        }
     }
     0
-}
-
-/// What a client needs of the configuration, read once.
-pub(super) struct Settings {
-    pub helo_name: Rc<str>,
-    pub port: u16,
-    pub connect_timeout: Duration,
-    pub helo_timeout: Duration,
-    pub mail_timeout: Duration,
-    pub rcpt_timeout: Duration,
-    pub data_init_timeout: Duration,
-    pub data_xfer_timeout: Duration,
-    pub data_done_timeout: Duration,
-    pub address_limit: usize,
-    pub session_limit: usize,
-    pub always_ehlo: bool,
-    pub never_ehlo: bool,
-    pub skip_5xx_greeting: bool,
-    pub line_length_limit: usize,
-    pub discard_keywords: Vec<String>,
-}
-
-impl Settings {
-    fn read(daemon: &Daemon) -> Result<Settings, String> {
-        let time = |name: &str| daemon.config.seconds(name).map_err(|e| e.to_string());
-        let port = daemon.string("smtp_tcp_port");
-        Ok(Settings {
-            helo_name: daemon.string("smtp_helo_name"),
-            port: super::port(&daemon.p, &port).unwrap_or(25),
-            connect_timeout: time("smtp_connect_timeout")?,
-            helo_timeout: time("smtp_helo_timeout")?,
-            mail_timeout: time("smtp_mail_timeout")?,
-            rcpt_timeout: time("smtp_rcpt_timeout")?,
-            data_init_timeout: time("smtp_data_init_timeout")?,
-            data_xfer_timeout: time("smtp_data_xfer_timeout")?,
-            data_done_timeout: time("smtp_data_done_timeout")?,
-            address_limit: daemon.int("smtp_mx_address_limit").max(0) as usize,
-            session_limit: daemon.int("smtp_mx_session_limit").max(0) as usize,
-            always_ehlo: daemon.yes("smtp_always_send_ehlo"),
-            never_ehlo: daemon.yes("smtp_never_send_ehlo"),
-            skip_5xx_greeting: daemon.yes("smtp_skip_5xx_greeting"),
-            line_length_limit: daemon.int("smtp_line_length_limit").max(0) as usize,
-            discard_keywords: daemon
-                .config
-                .list("smtp_discard_ehlo_keywords")
-                .iter()
-                .map(|k| k.to_ascii_uppercase())
-                .collect(),
-        })
-    }
 }
 
 /// One request, on its way to one or more hosts.
 struct Client<'a> {
     daemon: &'a Daemon,
     settings: &'a Settings,
+    rewriter: &'a Rewriter,
     delivery: &'a Delivery<'a>,
+}
+
+/// Where a next hop stands in the list of those that are tried.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Site {
+    /// It is of `smtp_fallback_relay`.
+    is_fallback: bool,
+    /// None comes after it.
+    is_last: bool,
 }
 
 impl Client<'_> {
     /// Delivers to whom it can; gives the reason if the destination could not be reached at all.
     async fn deliver(&self) -> Option<Dsn> {
         let mut left: Vec<Recipient> = self.delivery.request.recipients.clone();
-        let destination =
-            match Destination::find(self.daemon, self.settings, &self.delivery.request.nexthop).await {
-                Ok(destination) => destination,
-                Err(dsn) => {
-                    for rcpt in &left {
-                        self.delivery.failed(rcpt, "none", Progress::default(), &dsn).await;
-                    }
-                    return dsn.is_transient().then_some(dsn);
-                }
-            };
-        let (mut last, mut sessions) = (None, 0);
-        let limit = if self.settings.address_limit == 0 { usize::MAX } else { self.settings.address_limit };
-        let hosts = &destination.hosts[..destination.hosts.len().min(limit)];
-        for (n, host) in hosts.iter().enumerate() {
-            let max_sessions =
-                if self.settings.session_limit == 0 { usize::MAX } else { self.settings.session_limit };
-            let is_final = n + 1 == hosts.len() || sessions + 1 >= max_sessions;
-            match self.one_host(host, is_final, &mut left, &mut sessions).await {
-                Ok(()) => {}
-                Err(failure) => last = Some(failure),
+        let nexthop = self.delivery.request.nexthop.clone();
+        let mut sites: Vec<&str> = crate::postfix::config::typed::words(&nexthop);
+        let own = sites.len();
+        sites.extend(self.settings.fallback_relay.iter().map(|s| &**s));
+        let mut last = None;
+        let mut counts = Counts::default();
+        for (n, site) in sites.iter().enumerate() {
+            let place = Site { is_fallback: n >= own, is_last: n + 1 == sites.len() };
+            match self.one_site(site, place, &mut left, &mut counts).await {
+                Ok(()) => last = None,
+                Err(failure) => last = Some((failure, place)),
             }
             if left.is_empty() {
-                return last.filter(|f| f.whole_site).map(|f| f.dsn);
+                return last.filter(|(f, _)| f.whole_site).map(|(f, _)| f.dsn);
             }
-            if sessions >= max_sessions {
+            // Another host would send it back here.
+            if last.as_ref().is_some_and(|(f, _)| f.trouble == Some(Trouble::Loop)) {
                 break;
             }
         }
-        let failure = last.unwrap_or_else(|| Failure::whole(Dsn::new("4.4.1", "no host takes mail for it")));
+        let (failure, place) = last?;
+        self.give_up(failure, place, left).await
+    }
+
+    /// Those that are left get the last reason.
+    async fn give_up(&self, mut failure: Failure, place: Site, left: Vec<Recipient>) -> Option<Dsn> {
+        let settings = self.settings;
+        if settings.protocol == Protocol::Smtp && failure.trouble.is_some() && !failure.dsn.is_transient() {
+            let own = &self.delivery.request.nexthop;
+            let blamed = match place.is_fallback {
+                true => Some("smtp_fallback_relay"),
+                false => (!own.is_empty() && **own == *settings.relayhost).then_some("relayhost"),
+            };
+            if let Some(setting) = blamed {
+                // What could be a mistake of the administrator may be mended.
+                self.daemon.msg.log_warn(format!("{setting} configuration problem"));
+                failure.dsn.status = "4.3.5".into();
+            } else if failure.trouble == Some(Trouble::Loop) && !settings.best_mx_transport.is_empty() {
+                self.delivery.pass_all(&settings.best_mx_transport, left).await;
+                return None;
+            }
+        }
         for rcpt in &left {
             let relay = failure.relay.as_deref().unwrap_or("none");
             self.delivery.failed(rcpt, relay, failure.progress, &failure.dsn).await;
         }
-        failure.whole_site.then_some(failure.dsn)
+        let down = failure.whole_site && failure.dsn.is_transient();
+        down.then_some(failure.dsn)
+    }
+
+    /// Tries the hosts of one next hop.
+    async fn one_site(
+        &self,
+        site: &str,
+        place: Site,
+        left: &mut Vec<Recipient>,
+        counts: &mut Counts,
+    ) -> Result<(), Failure> {
+        let settings = self.settings;
+        let destination = Destination::find(self.daemon, settings, site).await?;
+        let unlimited = |n: usize| if n == 0 { usize::MAX } else { n };
+        let (addresses, sessions) = (unlimited(settings.address_limit), unlimited(settings.session_limit));
+        let mut last = None;
+        for (n, host) in destination.hosts.iter().enumerate() {
+            counts.addresses += 1;
+            let is_end = n + 1 == destination.hosts.len() || counts.addresses >= addresses;
+            let is_final = place.is_last && (is_end || counts.sessions + 1 >= sessions);
+            match self.one_host(host, site, is_final, left, counts).await {
+                Ok(()) => last = None,
+                Err(failure) => last = Some(failure),
+            }
+            if left.is_empty() || is_end || counts.sessions >= sessions {
+                break;
+            }
+        }
+        last.map_or(Ok(()), Err)
     }
 
     /// Tries one host; whoever it answered for good is taken off `left`.
     async fn one_host(
         &self,
         host: &Host,
+        site: &str,
         is_final: bool,
         left: &mut Vec<Recipient>,
-        sessions: &mut usize,
+        counts: &mut Counts,
     ) -> Result<(), Failure> {
-        let at = SocketAddr::new(host.address, host.port);
-        let connect = self.daemon.p.connect(at, None);
-        let stream = match self.daemon.p.timeout(self.settings.connect_timeout, connect).await {
-            Some(Ok(stream)) => stream,
-            failed => {
-                let error = failed.map_or(Errno::ETIMEDOUT, |r| r.err().unwrap_or(Errno::ETIMEDOUT));
-                let text = format!("connect to {}[{}]:{}: {error}", host.name, host.address, host.port);
+        let stream = match self.connect(host).await {
+            Ok(stream) => stream,
+            Err(error) => {
+                let text = format!("connect to {}: {error}", host.relay());
                 self.daemon.msg.log(&text);
                 return Err(Failure::whole(Dsn::new("4.4.1", text)));
             }
         };
-        let mut session = Session::new(self.daemon, self.settings, self.delivery, host, stream);
-        session.hello(is_final).await?;
-        *sessions += 1;
-        session.transfer(left, is_final).await
+        let mut session = Session::new(self, host, stream, is_final);
+        session.hello(site).await?;
+        counts.sessions += 1;
+        session.transfer(left).await
     }
+
+    async fn connect(&self, host: &Host) -> Result<Stream, Errno> {
+        let p = &self.daemon.p;
+        let limit = match self.settings.connect_timeout {
+            Duration::ZERO => Duration::from_secs(u64::from(u32::MAX)),
+            limit => limit,
+        };
+        let connected = match &host.place {
+            Place::Inet(at) => {
+                let bind = self.settings.bind.iter().find(|b| b.is_ipv4() == at.ip().is_ipv4());
+                p.timeout(limit, p.connect(*at, bind.copied())).await
+            }
+            Place::Unix(path) => {
+                let path = if path.starts_with('/') {
+                    path.to_string()
+                } else {
+                    format!("{}/{path}", super::queue::SPOOL)
+                };
+                p.timeout(limit, p.connect_unix(&path)).await
+            }
+        };
+        connected.unwrap_or(Err(Errno::ETIMEDOUT))
+    }
+}
+
+/// How many hosts have been tried, and how many have talked.
+#[derive(Default)]
+struct Counts {
+    addresses: usize,
+    sessions: usize,
 }

@@ -8,7 +8,7 @@
 //! RFC 6531 (SMTPUTF8).
 //!
 //! # Simplifications
-//! No STARTTLS, AUTH, XCLIENT and XFORWARD; no content inspection. Restrictions: see [`check`].
+//! No Milters, no `smtpd_proxy_filter`, no VERP. Restrictions: see [`check`]; TLS: see [`tls`].
 //!
 //! Diagnostics: a line for each connection, rejected command and queued message in the log; the
 //! counts of commands when the client leaves.
@@ -17,13 +17,19 @@ mod check;
 mod commands;
 mod counts;
 mod data;
+mod limits;
 mod peer;
+mod sasl;
 mod session;
+mod settings;
+mod tls;
+mod xclient;
 
 use super::server::Daemon;
 use crate::world::process::Process;
 use check::Checks;
 use session::Session;
+use settings::Settings;
 
 /// The daemon.
 pub async fn main(p: Process) -> i32 {
@@ -31,8 +37,8 @@ pub async fn main(p: Process) -> i32 {
         Ok(daemon) => daemon,
         Err(status) => return status,
     };
-    let ready = Checks::new(&daemon).and_then(|checks| session::Settings::read(&daemon).map(|s| (checks, s)));
-    let (checks, settings) = match ready {
+    let ready = Settings::read(&daemon).and_then(|settings| Ok((Checks::new(&daemon)?, settings)));
+    let (checks, settings) = match ready.and_then(|r| r.0.check_relay_control().map(|()| r)) {
         Ok(ready) => ready,
         Err(text) => {
             daemon.msg.log(&format!("fatal: {text}"));
@@ -41,7 +47,10 @@ pub async fn main(p: Process) -> i32 {
     };
     let rewriter = super::rewrite::Rewriter::default();
     while let Some(stream) = daemon.accept().await {
-        Session::new(&daemon, &settings, &checks, &rewriter, stream).await.run().await;
+        let session = Session::new(&daemon, &settings, &checks, &rewriter, stream).await;
+        if session.run().await.is_err() {
+            return 1;
+        }
     }
     0
 }

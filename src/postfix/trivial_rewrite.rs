@@ -3,20 +3,21 @@
 //! Listens on `private/rewrite`. *Rewriting* makes `user` into `user@$myorigin`, `user@host` into
 //! `user@host.$mydomain` (`append_dot_mydomain`), `site!user` into `user@site`, `user%domain` into
 //! `user@domain`. *Resolving* gives transport, next hop and recipient by the class of the domain
-//! (ADDRESS_CLASS_README) and by `transport_maps`, `relayhost` and their kin.
+//! (ADDRESS_CLASS_README), by the sender (`sender_dependent_relayhost_maps`), by `transport_maps`,
+//! and at last by `relocated_maps`.
 //!
 //! # Simplifications
-//! `sender_dependent_*` and `address_verify_*` routing are said to have no effect.
+//! The routing of address probes (`address_verify_*`) is said to have no effect.
 
-use super::dict::{Maps, MatchList};
+use super::dict::{DictError, Flags, Maps, MatchList};
 use super::ipc::{AddressClass, ResolveRequest, Resolved, RewriteContext, RewriteRequest};
+use super::own_domains::OwnDomains;
 use super::server::Daemon;
 use crate::proto::address;
-use crate::trace::{Decision, Outcome};
+use crate::trace::{Decision, Outcome, Place};
 use crate::world::process::Process;
 use crate::world::stream::Stream;
 use crate::world::timer::{Either, race};
-use std::net::IpAddr;
 use std::rc::Rc;
 
 /// The daemon.
@@ -76,14 +77,19 @@ struct TrivialRewrite {
     swap_bangpath: bool,
     percent_hack: bool,
     remote_domain: Rc<str>,
-    resolve_numeric: bool,
     empty_recipient: Rc<str>,
-    mydestination: MatchList,
+    own: OwnDomains,
     relay_domains: MatchList,
     virtual_alias_domains: MatchList,
     virtual_mailbox_domains: MatchList,
-    own_addresses: Vec<IpAddr>,
     transport_maps: Maps,
+    relocated_maps: Maps,
+    sender_transports: Maps,
+    sender_relayhosts: Maps,
+    null_transport_key: Rc<str>,
+    null_relayhost_key: Rc<str>,
+    allow_min_user: bool,
+    resolve_numeric: bool,
     delimiter: Rc<str>,
     local_transport: Rc<str>,
     virtual_transport: Rc<str>,
@@ -96,7 +102,13 @@ impl TrivialRewrite {
     fn new(daemon: &Daemon) -> Result<TrivialRewrite, String> {
         let p = &daemon.p;
         let domains = |name: &str| MatchList::domains(name, &daemon.config, p);
-        let own = || p.host().addresses().iter().copied();
+        let maps = |name: &str| {
+            let maps = Maps::open_with(&daemon.string(name), Flags::USUAL, p);
+            for e in maps.errors() {
+                daemon.msg.log(&format!("error: {e}"));
+            }
+            maps
+        };
         Ok(TrivialRewrite {
             myorigin: daemon.string("myorigin"),
             mydomain: daemon.string("mydomain"),
@@ -106,14 +118,19 @@ impl TrivialRewrite {
             swap_bangpath: daemon.yes("swap_bangpath"),
             percent_hack: daemon.yes("allow_percent_hack"),
             remote_domain: daemon.string("remote_header_rewrite_domain"),
-            resolve_numeric: daemon.yes("resolve_numeric_domain"),
             empty_recipient: daemon.string("empty_address_recipient"),
-            mydestination: domains("mydestination")?,
+            own: OwnDomains::new(daemon)?,
             relay_domains: domains("relay_domains")?,
             virtual_alias_domains: domains("virtual_alias_domains")?,
             virtual_mailbox_domains: domains("virtual_mailbox_domains")?,
-            own_addresses: own().chain([IpAddr::from([127, 0, 0, 1])]).collect(),
-            transport_maps: Maps::open(&daemon.string("transport_maps"), p)?,
+            transport_maps: maps("transport_maps"),
+            relocated_maps: maps("relocated_maps"),
+            sender_transports: maps("sender_dependent_default_transport_maps"),
+            sender_relayhosts: maps("sender_dependent_relayhost_maps"),
+            null_transport_key: daemon.string("empty_address_default_transport_maps_lookup_key"),
+            null_relayhost_key: daemon.string("empty_address_relayhost_maps_lookup_key"),
+            allow_min_user: daemon.yes("allow_min_user"),
+            resolve_numeric: daemon.yes("resolve_numeric_domain"),
             delimiter: daemon.string("recipient_delimiter"),
             local_transport: daemon.string("local_transport"),
             virtual_transport: daemon.string("virtual_transport"),
@@ -157,7 +174,6 @@ impl TrivialRewrite {
         }
         match address.rsplit_once('@') {
             None if self.append_at_myorigin => address = format!("{address}@{origin}"),
-            Some((user, "")) if !user.is_empty() => address.truncate(address.len() - 1),
             Some((_, domain))
                 if self.append_dot_mydomain && !domain.contains(['.', '[', ':']) && !domain.is_empty() =>
             {
@@ -179,7 +195,7 @@ impl TrivialRewrite {
         // Own domains are taken off as long as a route inside the local part leads on.
         let domain = loop {
             let Some((local, domain)) = current.rsplit_once('@') else { break None };
-            if !self.is_local(domain) {
+            if !self.own.contain(domain) {
                 break Some(domain.to_owned());
             }
             match self.route_in(local) {
@@ -194,22 +210,143 @@ impl TrivialRewrite {
             current = format!("{current}@{}", self.myhostname);
             self.myhostname.to_string()
         });
+        // Nobody is the mail system.
+        if current.starts_with('@') {
+            current = format!("{}{current}", self.empty_recipient);
+        }
         // A route that leads to a foreign host is a route all the same.
         routed |= address.rsplit_once('@').is_some_and(|(local, _)| self.route_in(local).is_some());
+        let mut domain = domain;
+        if self.resolve_numeric && domain.parse::<std::net::IpAddr>().is_ok() {
+            current = format!("{}[{domain}]", &current[..current.len() - domain.len()]);
+            domain = format!("[{domain}]");
+        }
         let class = self.class(&domain);
-        let (transport, nexthop) = self.by_class(class, &domain);
+        let refused = current.starts_with('-') && !self.allow_min_user;
         let mut resolved = Resolved {
-            transport,
-            nexthop,
-            error: !address::is_valid_domain(&domain) || current.starts_with('@'),
+            transport: "".into(),
+            nexthop: "".into(),
+            error: refused || !address::is_valid_domain(&domain),
             recipient: current.into(),
             class,
             routed,
             failed: false,
         };
-        self.decide(daemon, &resolved, &domain);
-        self.by_transport_maps(daemon, &mut resolved, &domain);
+        if let Err(e) = self.route(daemon, &mut resolved, &domain, &request.sender) {
+            daemon.msg.log_warn(&e);
+            resolved.failed = true;
+        }
         resolved
+    }
+
+    /// Transport and next hop: by the class, by the sender, by `transport_maps`, by `relocated_maps`.
+    fn route(
+        &self,
+        daemon: &Daemon,
+        resolved: &mut Resolved,
+        domain: &str,
+        sender: &str,
+    ) -> Result<(), DictError> {
+        let (setting, channel) = self.channel(daemon, resolved.class, sender)?;
+        let (transport, nexthop) = split_transport(&channel);
+        resolved.transport = transport.into();
+        resolved.nexthop = match nexthop {
+            Some(nexthop) => nexthop.into(),
+            None => self.nexthop(daemon, resolved.class, domain, sender)?,
+        };
+        if resolved.transport.is_empty() {
+            let text =
+                format!("file /etc/postfix/main.cf: parameter {setting}: null transport is not allowed");
+            return Err(DictError { table: setting.into(), text });
+        }
+        self.decide(daemon, resolved, domain);
+        if resolved.class != AddressClass::VirtualAlias {
+            self.by_transport_maps(daemon, resolved, domain)?;
+        }
+        let moved = self.relocated_maps.find_address(&resolved.recipient, &self.delimiter)?;
+        if let Some(found) = moved {
+            resolved.transport = "error".into();
+            resolved.nexthop = format!("5.1.6 User has moved to {}", found.value).into();
+            daemon.p.decide(|| Decision {
+                rule: "relocated".into(),
+                setting: "relocated_maps".into(),
+                place: daemon.config.place("relocated_maps"),
+                compared: format!("{} in {}", resolved.recipient, found.table),
+                outcome: Outcome::Becomes(found.value.to_string().into()),
+            });
+        }
+        Ok(())
+    }
+
+    /// `transport` or `transport:nexthop` for a class, and the parameter it comes from.
+    fn channel(
+        &self,
+        daemon: &Daemon,
+        class: AddressClass,
+        sender: &str,
+    ) -> Result<(&'static str, Rc<str>), DictError> {
+        Ok(match class {
+            AddressClass::Local => ("local_transport", self.local_transport.clone()),
+            AddressClass::VirtualAlias => {
+                ("virtual_alias_domains", "error:5.1.1 User unknown in virtual alias table".into())
+            }
+            AddressClass::VirtualMailbox => ("virtual_transport", self.virtual_transport.clone()),
+            AddressClass::Relay => ("relay_transport", self.relay_transport.clone()),
+            AddressClass::Default => {
+                let setting = "sender_dependent_default_transport_maps";
+                let key = if sender.is_empty() { &*self.null_transport_key } else { sender };
+                match self.by_sender(daemon, &self.sender_transports, setting, key)? {
+                    Some(transport) => (setting, transport),
+                    None => ("default_transport", self.default_transport.clone()),
+                }
+            }
+        })
+    }
+
+    /// Where mail of a class goes next, unless its transport says so.
+    fn nexthop(
+        &self,
+        daemon: &Daemon,
+        class: AddressClass,
+        domain: &str,
+        sender: &str,
+    ) -> Result<Rc<str>, DictError> {
+        match class {
+            AddressClass::Local => Ok(self.myhostname.clone()),
+            AddressClass::VirtualAlias | AddressClass::VirtualMailbox => Ok(domain.into()),
+            AddressClass::Relay | AddressClass::Default => {
+                let setting = "sender_dependent_relayhost_maps";
+                let key = if sender.is_empty() { &*self.null_relayhost_key } else { sender };
+                Ok(match self.by_sender(daemon, &self.sender_relayhosts, setting, key)? {
+                    Some(relay) => relay,
+                    None if self.relayhost.is_empty() => domain.into(),
+                    None => self.relayhost.clone(),
+                })
+            }
+        }
+    }
+
+    /// What a table says for mail of a sender; `DUNNO` is nothing.
+    fn by_sender(
+        &self,
+        daemon: &Daemon,
+        maps: &Maps,
+        setting: &'static str,
+        sender: &str,
+    ) -> Result<Option<Rc<str>>, DictError> {
+        let Some(found) = maps.find_address(sender, &self.delimiter)? else { return Ok(None) };
+        if found.value.is_empty() {
+            daemon.msg.log_warn(format!("{setting}: ignoring null lookup result for {sender}"));
+            return Ok(None);
+        }
+        daemon.p.decide(|| Decision {
+            rule: "by the sender".into(),
+            setting: setting.into(),
+            place: daemon.config.place(setting),
+            compared: format!("{sender} in {}", found.table),
+            outcome: Outcome::Becomes(found.value.to_string().into()),
+        });
+        Ok((!found.value.eq_ignore_ascii_case("DUNNO")).then_some(found.value))
     }
 
     /// An address inside a local part: `user%domain`, `site!user`, `user@domain`.
@@ -230,21 +367,8 @@ impl TrivialRewrite {
         (!user.is_empty()).then(|| format!("{user}@{domain}"))
     }
 
-    fn is_local(&self, domain: &str) -> bool {
-        if let Some(literal) = domain.strip_prefix('[').and_then(|d| d.strip_suffix(']')) {
-            let literal = literal.strip_prefix("IPv6:").unwrap_or(literal);
-            return literal.parse().is_ok_and(|ip| self.own_addresses.contains(&ip));
-        }
-        if self.resolve_numeric
-            && let Ok(ip) = domain.parse()
-        {
-            return self.own_addresses.contains(&ip);
-        }
-        self.mydestination.matches(domain)
-    }
-
     fn class(&self, domain: &str) -> AddressClass {
-        if self.is_local(domain) {
+        if self.own.contain(domain) {
             AddressClass::Local
         } else if self.virtual_alias_domains.matches(domain) {
             AddressClass::VirtualAlias
@@ -257,57 +381,44 @@ impl TrivialRewrite {
         }
     }
 
-    fn by_class(&self, class: AddressClass, domain: &str) -> (Rc<str>, Rc<str>) {
-        let (setting, own_hop) = match class {
-            AddressClass::Local => (&self.local_transport, &*self.myhostname),
-            AddressClass::VirtualAlias => {
-                return ("error".into(), "5.1.1 User unknown in virtual alias table".into());
-            }
-            AddressClass::VirtualMailbox => (&self.virtual_transport, domain),
-            AddressClass::Relay => (&self.relay_transport, domain),
-            AddressClass::Default => (&self.default_transport, domain),
-        };
-        let (transport, nexthop) = split_transport(setting);
-        let by_relayhost =
-            matches!(class, AddressClass::Relay | AddressClass::Default) && !self.relayhost.is_empty();
-        let nexthop = match nexthop {
-            Some(nexthop) => nexthop,
-            None if by_relayhost => &self.relayhost,
-            None => own_hop,
-        };
-        (transport.into(), nexthop.into())
-    }
-
     /// `transport_maps` have the last word: `user@domain`, `domain`, `.parent`, `*`.
-    fn by_transport_maps(&self, daemon: &Daemon, resolved: &mut Resolved, domain: &str) {
+    fn by_transport_maps(
+        &self,
+        daemon: &Daemon,
+        resolved: &mut Resolved,
+        domain: &str,
+    ) -> Result<(), DictError> {
         if self.transport_maps.is_empty() {
-            return;
+            return Ok(());
         }
-        match self.transport_maps.find_transport(&resolved.recipient, &self.delimiter) {
-            Ok(None) => {}
-            Ok(Some(found)) => {
-                let (transport, nexthop) = split_transport(&found.value);
-                let (default_transport, default_hop) = self.by_class(resolved.class, domain);
-                resolved.transport =
-                    if transport.is_empty() { default_transport.clone() } else { transport.into() };
-                resolved.nexthop = match nexthop {
-                    Some(nexthop) if !nexthop.is_empty() => nexthop.into(),
-                    _ if transport.is_empty() => default_hop,
-                    _ => domain.into(),
-                };
-                daemon.p.decide(|| Decision {
-                    rule: "transport table".into(),
-                    setting: "transport_maps".into(),
-                    place: daemon.config.place("transport_maps"),
-                    compared: format!("{} in {}", resolved.recipient, found.table),
-                    outcome: Outcome::Becomes(format!("{}:{}", resolved.transport, resolved.nexthop).into()),
-                });
-            }
-            Err(e) => {
-                daemon.msg.log(&format!("warning: {e}"));
-                resolved.failed = true;
-            }
+        let Some(found) = self.transport_maps.find_transport(&resolved.recipient, &self.delimiter)? else {
+            return Ok(());
+        };
+        let (transport, nexthop) = split_transport(&found.value);
+        let is_reason = ["error", "retry"].contains(&transport);
+        // A transport without a next hop takes the domain's, not that of another transport.
+        resolved.nexthop = match nexthop {
+            Some(nexthop) => nexthop.into(),
+            None if transport.is_empty() => resolved.nexthop.clone(),
+            None if is_reason => "Address is undeliverable".into(),
+            None => domain.into(),
+        };
+        if !transport.is_empty() {
+            resolved.transport = transport.into();
         }
+        daemon.p.decide(|| Decision {
+            rule: "transport table".into(),
+            setting: "transport_maps".into(),
+            place: match found.line {
+                Some(line) => {
+                    Place::line(found.table.split_once(':').map_or(&*found.table, |(_, f)| f), line)
+                }
+                None => daemon.config.place("transport_maps"),
+            },
+            compared: format!("{} in {}", resolved.recipient, found.table),
+            outcome: Outcome::Becomes(format!("{}:{}", resolved.transport, resolved.nexthop).into()),
+        });
+        Ok(())
     }
 
     fn decide(&self, daemon: &Daemon, resolved: &Resolved, domain: &str) {

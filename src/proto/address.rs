@@ -34,6 +34,13 @@ pub fn extract(argument: &str) -> Option<String> {
     good.then_some(address)
 }
 
+/// Does an argument hold its address alone, without names or comments (RFC 5321, section 4.1.2)?
+pub fn is_strict(argument: &str) -> bool {
+    let inner = argument.strip_prefix('<').and_then(|a| a.strip_suffix('>')).unwrap_or(argument);
+    let all = tokens(inner);
+    !all.iter().any(|t| matches!(t, Token::Comment(_) | Token::Special('<' | '>' | ',' | ';')))
+}
+
 /// The address in an argument that has nothing to be taken apart: `<user@domain>`, of letters,
 /// digits and the commonest signs. Nearly all mail has only such ones, and no tokens are made of them.
 fn ordinary(argument: &str) -> Option<&str> {

@@ -72,6 +72,39 @@ impl<'m> Iterator for Headers<'m> {
     }
 }
 
+/// What the addresses of a header are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// Those it comes from, or answers go to.
+    Sender,
+    /// Those it goes to.
+    Recipient,
+}
+
+/// What the addresses in the header of this name are, if it has any (RFC 5322, sections 3.6.2 to 3.6.7).
+pub fn address_role(name: &[u8]) -> Option<Role> {
+    const SENDERS: [&str; 11] = [
+        "from",
+        "sender",
+        "reply-to",
+        "errors-to",
+        "return-receipt-to",
+        "disposition-notification-to",
+        "mail-followup-to",
+        "resent-from",
+        "resent-sender",
+        "resent-reply-to",
+        "return-path",
+    ];
+    const RECIPIENTS: [&str; 7] =
+        ["to", "cc", "bcc", "apparently-to", "resent-to", "resent-cc", "resent-bcc"];
+    let is = |list: &[&str]| list.iter().any(|h| name.eq_ignore_ascii_case(h.as_bytes()));
+    if is(&SENDERS) {
+        return Some(Role::Sender);
+    }
+    is(&RECIPIENTS).then_some(Role::Recipient)
+}
+
 /// Makes every CR LF an LF.
 pub fn to_lf(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());

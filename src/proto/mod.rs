@@ -6,6 +6,7 @@
 //! - [`dns`]: questions, answers and zones (RFC 1035)
 
 pub mod address;
+pub mod base64;
 pub mod dns;
 pub mod message;
 pub mod smtp;

@@ -14,7 +14,7 @@ use crate::world::open::Open;
 use crate::world::process::{Environment, Programs, STDERR, STDIN, STDOUT};
 use crate::world::rng::Rng;
 use crate::world::users::Cred;
-use crate::{mua, postfix, procmail, shell};
+use crate::{dovecot, mua, postfix, procmail, shell};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -67,6 +67,17 @@ pub fn try_disks(scenario: &Scenario) -> Result<(), Problem> {
     Ok(())
 }
 
+/// The main.cf that every host starts from.
+///
+/// # Errors
+/// A base system that cannot be laid out.
+pub fn main_cf() -> Result<String, Problem> {
+    let failed = |e| whole(format!("the base system cannot be laid out: {e}"));
+    let fs = disk(Time::DEFAULT).map_err(failed)?;
+    let bytes = fs.read_path(&Cred::root(), fs.root(), postfix::MAIN_CF).map_err(failed)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// A problem of the scenario as a whole.
 fn whole(message: String) -> Problem {
     Problem::new(0..0, message)
@@ -75,7 +86,12 @@ fn whole(message: String) -> Problem {
 /// All programs of the lab.
 pub fn programs() -> Programs {
     let all = postfix::PROGRAMS.iter().map(|(name, _, _, program)| (*name, *program));
-    Programs::new(all.chain(mua::programs()).chain(procmail::programs()).chain(shell::programs()))
+    Programs::new(
+        all.chain(dovecot::programs())
+            .chain(mua::programs())
+            .chain(procmail::programs())
+            .chain(shell::programs()),
+    )
 }
 
 /// The disk that every host starts from.
@@ -83,6 +99,7 @@ fn disk(now: Time) -> Sys<Fs> {
     let mut fs = base::system(now);
     shell::install(&mut fs, now)?;
     postfix::install(&mut fs, now)?;
+    dovecot::install(&mut fs, now)?;
     mua::install(&mut fs, now)?;
     procmail::install(&mut fs, now)?;
     let root = fs.root();
@@ -144,8 +161,11 @@ fn lay(fs: &mut Fs, path: &str, text: &str, mode: u16, owner: &str, now: Time) -
 /// What init does: the alias database, then the services.
 fn start(world: &World, host: &Host, spec: &HostSpec) {
     run_to_end(world, host, "/usr/bin/newaliases", &["newaliases"]);
-    if spec.services.contains(&Service::Postfix) {
-        run_to_end(world, host, "/usr/sbin/postfix", &["postfix", "start"]);
+    for service in &spec.services {
+        match service {
+            Service::Postfix => run_to_end(world, host, "/usr/sbin/postfix", &["postfix", "start"]),
+            Service::Dovecot => run_to_end(world, host, "/usr/sbin/dovecot", &["dovecot"]),
+        }
     }
 }
 

@@ -6,11 +6,12 @@ mod steps;
 
 pub use steps::some_of;
 
-use super::model::{Scenario, Span};
+use super::model::{Host, Scenario, Span, Trouble};
 use super::problem::{Problem, did_you_mean};
 use super::yaml::{self, Kind, Node};
 use crate::proto::dns::Zone;
 use crate::world::clock::{Duration, Time};
+use indexmap::IndexMap;
 
 const TOP: [&str; 7] = ["title", "summary", "clock", "seed", "dns", "hosts", "steps"];
 
@@ -21,6 +22,15 @@ const TOP: [&str; 7] = ["title", "summary", "clock", "seed", "dns", "hosts", "st
 pub fn load(source: &str) -> Result<Scenario, Problem> {
     let root = yaml::parse(source)?;
     Loader { source }.scenario(&root)
+}
+
+/// Reads a fault as a step of a scenario has it: `refuse: mx.example.org 25`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn fault(text: &str, hosts: &IndexMap<String, Host>) -> Result<Trouble, Problem> {
+    let node = yaml::parse(text)?;
+    Loader { source: text }.trouble(&node, hosts)
 }
 
 struct Loader<'s> {

@@ -64,7 +64,7 @@ pub struct User {
 pub enum Service {
     /// The mail system.
     Postfix,
-    /// The mailbox server, which the lab does not have yet.
+    /// The mailbox server.
     Dovecot,
 }
 

@@ -159,6 +159,7 @@ impl Run {
                 Said::Server(text) => writeln!(self.transcript, "S: {text}"),
                 Said::Client(text) => writeln!(self.transcript, "C: {text}"),
                 Said::Note(text) => writeln!(self.transcript, "! {text}"),
+                Said::Sealed => writeln!(self.transcript, "! TLS started"),
             };
         }
         self.compare_chat(chat, &said);
@@ -170,6 +171,8 @@ impl Run {
         for line in said {
             match line {
                 Said::Client(_) => replies.push(Vec::new()),
+                // Nobody says that: it is what became of the connection.
+                Said::Sealed => {}
                 Said::Server(text) | Said::Note(text) => {
                     if let Some(last) = replies.last_mut() {
                         last.push(text);

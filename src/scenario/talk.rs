@@ -8,6 +8,7 @@ use crate::world::dns::Lookup;
 use crate::world::errno::Errno;
 use crate::world::process::Process;
 use crate::world::stream::Stream;
+use crate::world::tls;
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -31,6 +32,8 @@ pub enum Said {
     Client(String),
     /// What the client program itself has to say.
     Note(String),
+    /// The conversation goes on inside TLS.
+    Sealed,
 }
 
 /// Holds the conversation; what is said is appended to `out` as it happens.
@@ -72,7 +75,10 @@ pub async fn talk(p: &Process, chat: &Chat, out: &Rc<RefCell<Vec<Said>>>) {
         }
         let verb = line.rsplit(' ').next().unwrap_or_default().to_ascii_uppercase();
         if matches!(verb.as_str(), "STARTTLS" | "STLS") && (said("220") || said("+OK")) {
-            return talk.note("TLS is not available in the lab");
+            match tls::connect(&talk.stream).await {
+                Ok(_) => talk.out.borrow_mut().push(Said::Sealed),
+                Err(_) => return talk.note("Connection closed by foreign host."),
+            }
         }
     }
 }
@@ -86,11 +92,12 @@ async fn connect(p: &Process, chat: &Chat) -> Result<Stream, String> {
             Lookup::Failed => return Err("Temporary failure in name resolution".to_owned()),
         },
     };
-    if chat.tls {
-        return Err("TLS is not available in the lab".to_owned());
-    }
     let connect = p.connect(SocketAddr::new(address, chat.port), chat.source);
     match p.timeout(CONNECT, connect).await {
+        Some(Ok(stream)) if chat.tls => match p.timeout(CONNECT, tls::connect(&stream)).await {
+            Some(Ok(_)) => Ok(stream),
+            _ => Err("TLS is not spoken there".to_owned()),
+        },
         Some(Ok(stream)) => Ok(stream),
         Some(Err(Errno::ETIMEDOUT)) | None => Err("timed out".to_owned()),
         Some(Err(e)) => Err(e.to_string()),

@@ -2,6 +2,7 @@
 
 use super::state::Shell;
 use crate::world::exec::Child;
+use std::fmt::Write;
 
 /// A command in the background.
 #[derive(Clone)]
@@ -33,6 +34,32 @@ impl Shell {
         // A shell remembers the ends of its last children only.
         if self.jobs.len() > 1000 {
             self.jobs.retain(|j| j.child.status().is_none());
+        }
+    }
+
+    /// At a terminal: the number of the job that was just begun.
+    pub async fn tell_of_new_job(&self) {
+        if let Some(job) = self.jobs.last().filter(|_| self.interactive) {
+            self.p.eprint(format!("[{}] {}\n", job.number, job.pid())).await;
+        }
+    }
+
+    /// At a terminal: the jobs that have ended since it was last told.
+    pub async fn tell_of_ended_jobs(&mut self) {
+        let newest = self.jobs.last().map(|j| j.number);
+        let ended = self.jobs.iter_mut().filter(|j| !j.told && j.child.status().is_some());
+        let mut said = String::new();
+        for job in ended {
+            job.told = true;
+            let mark = if Some(job.number) == newest { '+' } else { '-' };
+            let how = match job.child.status() {
+                Some(0) | None => "Done".to_owned(),
+                Some(status) => format!("Exit {status}"),
+            };
+            let _ = writeln!(said, "[{}]{mark}  {how:<22}  {}", job.number, job.text);
+        }
+        if !said.is_empty() {
+            self.p.eprint(said).await;
         }
     }
 

@@ -1,6 +1,7 @@
 //! The shell: bash and sh on a host, and the small commands.
 //!
 //! - [`start`]: the command line of bash(1) and sh(1)
+//! - [`interactive`]: a shell at a terminal
 //! - [`parse`]: from text to the tree that the parser library makes; [`syntax`]: misplaced words
 //! - [`state`]: variables ([`variable`]), functions, [`options`], [`job`]s; [`dialect`]: bash or dash
 //! - [`run`]: lists, pipelines, compound commands; [`trap`]: what runs when something happens
@@ -19,6 +20,7 @@ pub mod builtin;
 pub mod commands;
 pub mod condition;
 pub mod dialect;
+pub mod interactive;
 pub mod job;
 pub mod options;
 pub mod parameter;

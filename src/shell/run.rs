@@ -68,7 +68,7 @@ pub fn run_list<'a>(shell: &'a mut Shell, list: &'a CompoundList) -> Running<'a>
             }
             shell.step().await;
             let flow = if matches!(item.1, SeparatorOperator::Async) {
-                background(shell, &item.0);
+                background(shell, &item.0).await;
                 Flow::Normal
             } else {
                 and_or(shell, &item.0).await
@@ -81,11 +81,12 @@ pub fn run_list<'a>(shell: &'a mut Shell, list: &'a CompoundList) -> Running<'a>
     })
 }
 
-fn background(shell: &mut Shell, list: &AndOrList) {
+async fn background(shell: &mut Shell, list: &AndOrList) {
     let text = list.to_string();
     let (list, base) = (list.clone(), shell.clone());
     let null = crate::world::open::Open::null(shell.p.host());
     let child = shell.p.fork(async move |p| {
+        p.to_background();
         p.set_fd(STDIN, Some(null));
         let mut inner = base.subshell(p);
         inner.may_become = list.additional.is_empty() && list.first.seq.len() == 1;
@@ -93,6 +94,7 @@ fn background(shell: &mut Shell, list: &AndOrList) {
         finish(&mut inner, flow).await
     });
     shell.add_job(child, text);
+    shell.tell_of_new_job().await;
     shell.status = 0;
 }
 

@@ -1,11 +1,12 @@
 //! bash(1) and sh(1): `-c TEXT [NAME ARG…]`, `FILE ARG…`, `-s ARG…` or a script on standard input.
 //!
 //! # Simplifications
-//! `-i` is taken and has no effect: no prompt, no history, no job control. Start-up files are read
+//! `-i` has no effect where standard input is no terminal. Start-up files are read
 //! by login shells alone (`/etc/profile`, then the first of `~/.bash_profile`, `~/.bash_login`,
 //! `~/.profile`). A script on standard input is read to its end before it runs.
 
 use super::dialect::Dialect;
+use super::interactive;
 use super::options::Options;
 use super::run::{self, Flow};
 use super::state::Shell;
@@ -53,6 +54,13 @@ struct Wanted {
     rest: Vec<String>,
 }
 
+impl Wanted {
+    /// Do the commands come from standard input?
+    fn reads_input(&self) -> bool {
+        self.standard_input || self.rest.is_empty()
+    }
+}
+
 /// Runs the shell.
 pub async fn main(p: Process, dialect: Dialect) -> i32 {
     let mut shell = Shell::new(p, dialect);
@@ -60,6 +68,15 @@ pub async fn main(p: Process, dialect: Dialect) -> i32 {
         Ok(wanted) => wanted,
         Err(status) => return status,
     };
+    let at_terminal = interactive::terminal(&shell).filter(|_| !wanted.command && wanted.reads_input());
+    if let Some(terminal) = at_terminal {
+        shell.positional.clone_from(&wanted.rest);
+        if wanted.login {
+            log_in(&mut shell).await;
+        }
+        let flow = interactive::run(&mut shell, &terminal).await;
+        return run::finish(&mut shell, flow).await;
+    }
     let text = match text(&mut shell, &wanted).await {
         Ok(text) => text,
         Err(status) => return status,

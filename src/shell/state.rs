@@ -104,6 +104,8 @@ pub struct Shell {
     pub evaluating: usize,
     /// How many more `+` stand in front of what `set -x` shows.
     pub trace_level: usize,
+    /// Does it read its commands from a person at a terminal?
+    pub interactive: bool,
     /// Steps run, so that a loop without end lets the world go on.
     pub steps: u64,
 }
@@ -157,6 +159,7 @@ impl Shell {
             may_become: false,
             evaluating: 0,
             trace_level: 0,
+            interactive: false,
             steps: 0,
             p,
         };
@@ -220,6 +223,7 @@ impl Shell {
         inner.jobs.clear();
         inner.evaluating = 0;
         inner.may_become = false;
+        inner.interactive = false;
         inner.tested = 0;
         // What is ignored stays ignored.
         inner.traps.retain(|_, command| command.is_empty());
@@ -298,17 +302,23 @@ impl Shell {
             Dialect::Bash => {
                 let note = if self.note.is_empty() { String::new() } else { format!("{}: ", self.note) };
                 let lines = trouble.bash();
-                lines.iter().map(|line| format!("{}: {note}{line}\n", self.source)).collect::<String>()
+                let said = |line: &String| match line.split_once(": ") {
+                    // At a prompt there is no telling which line it was.
+                    Some((_, rest)) if self.interactive => format!("{}: {note}{rest}\n", self.source),
+                    _ => format!("{}: {note}{line}\n", self.source),
+                };
+                lines.iter().map(said).collect::<String>()
             }
             Dialect::Dash => format!("{}: {}\n", self.name, trouble.dash()),
         };
         self.p.eprint(said).await;
-        if self.evaluating > 0 && self.is_bash() { Flow::Normal } else { Flow::Exit(2) }
+        if self.interactive || (self.evaluating > 0 && self.is_bash()) { Flow::Normal } else { Flow::Exit(2) }
     }
 
     /// A message as bash says it: name, line, text.
     pub async fn complain(&self, text: &str) {
         let said = match self.dialect {
+            Dialect::Bash if self.interactive && self.sourcing == 0 => format!("{}: {text}\n", self.source),
             Dialect::Bash => format!("{}: line {}: {text}\n", self.source, self.line.max(1)),
             Dialect::Dash => format!("{}: {}: {text}\n", self.name, self.line.max(1)),
         };
@@ -327,6 +337,9 @@ impl Shell {
 
     /// What happens after an error that ends a script that came with `-c` and no other.
     pub fn fatal(&self) -> Flow {
+        if self.interactive {
+            return Flow::Discard;
+        }
         match self.dialect {
             Dialect::Dash => Flow::Exit(2),
             Dialect::Bash => Flow::Exit(if self.from_text { 127 } else { 1 }),
@@ -335,7 +348,7 @@ impl Shell {
 
     /// What happens after an error that ends the line: bash goes on with the next, dash ends.
     pub fn discard(&self) -> Flow {
-        if self.is_bash() { Flow::Discard } else { Flow::Exit(2) }
+        if self.is_bash() || self.interactive { Flow::Discard } else { Flow::Exit(2) }
     }
 
     /// The variable that a name means: itself, or what a reference points at.

@@ -1,5 +1,6 @@
 //! `trap`: what is run at the end, after a failure, and when a signal comes.
 
+use super::interactive;
 use super::run::Flow;
 use super::state::Shell;
 use crate::world::exec::Signal;
@@ -41,6 +42,10 @@ pub async fn event(shell: &mut Shell, name: &str) -> Flow {
 
 /// Runs the traps of signals that have come.
 pub async fn signals(shell: &mut Shell) -> Option<Flow> {
+    if interactive::interrupted(shell) {
+        shell.status = 130;
+        return Some(Flow::Discard);
+    }
     if shell.traps.is_empty() {
         return None;
     }

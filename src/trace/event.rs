@@ -79,6 +79,8 @@ pub enum Kind {
     Lost { conn: ConnId, to: Direction, len: u32 },
     /// A connection, or one direction of it, ended.
     Closed { conn: ConnId, to: Direction, how: Closing },
+    /// A connection is sealed from here on: version, cipher and certificate.
+    Sealed { conn: ConnId, what: Rc<str> },
     /// A question to a name server, in wire format.
     DnsQuestion { server: Box<SocketAddr>, wire: Bytes },
     /// Its answer; empty when none came.

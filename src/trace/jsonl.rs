@@ -14,6 +14,7 @@
 //! | `sent` | `connection`, `to` (`server` or `client`), `bytes` (text; octets that are no UTF-8 as `\xNN`) |
 //! | `arrived`, `lost` | `connection`, `to`, `len` in octets |
 //! | `closed` | `connection`, `to`, `how` |
+//! | `sealed` | `connection`, `what` (version, cipher and certificate of TLS) |
 //! | `dns_question`, `dns_answer` | `server`, `message`, `len` |
 //! | `started` | `parent`, `argv`; `ended`: `status` |
 //! | `waiting` | `what`; `hand_over`: `to`, `what` |
@@ -78,6 +79,7 @@ fn kind(trace: &Trace, kind: &Kind) -> (&'static str, Value) {
         Kind::Closed { conn, to, how } => {
             ("closed", json!({ "connection": ends(conn), "to": side(*to), "how": closing(*how) }))
         }
+        Kind::Sealed { conn, what } => ("sealed", json!({ "connection": ends(conn), "what": **what })),
         Kind::DnsQuestion { server, wire } => {
             let message = crate::proto::dns::describe(wire);
             ("dns_question", json!({ "server": server.to_string(), "message": message, "len": wire.len() }))

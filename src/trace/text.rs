@@ -44,7 +44,7 @@ pub fn line(trace: &Trace, id: EventId, event: &Event, verbose: bool, out: &mut 
 }
 
 /// Does this event say something to a reader in a hurry?
-fn is_telling(kind: &Kind) -> bool {
+pub fn is_telling(kind: &Kind) -> bool {
     match kind {
         Kind::Decision(d) => d.outcome != Outcome::No,
         Kind::Ended { status } => *status != 0,
@@ -53,14 +53,8 @@ fn is_telling(kind: &Kind) -> bool {
     }
 }
 
-/// What happened in an event, in words.
-pub fn describe(trace: &Trace, kind: &Kind, verbose: bool) -> String {
-    let mut out = String::new();
-    what(trace, kind, verbose, &mut out);
-    out
-}
-
-fn what(trace: &Trace, kind: &Kind, verbose: bool, out: &mut String) {
+/// Writes what an event was, without its number, time and process.
+pub fn what(trace: &Trace, kind: &Kind, verbose: bool, out: &mut String) {
     let _ = match kind {
         Kind::Connect(conn) => write!(out, "calls {}", peer(trace, *conn, Direction::ToServer)),
         Kind::Accepted(conn) => write!(out, "reached {}", peer(trace, *conn, Direction::ToServer)),
@@ -74,6 +68,9 @@ fn what(trace: &Trace, kind: &Kind, verbose: bool, out: &mut String) {
             write!(out, "{len} bytes for {} are lost", peer(trace, *conn, *to))
         }
         Kind::Closed { conn, to, how } => closed(trace, *conn, *to, *how, out),
+        Kind::Sealed { conn, what } => {
+            write!(out, "seals {}: {}", peer(trace, *conn, Direction::ToClient), shown(what))
+        }
         Kind::DnsQuestion { server, wire } => {
             write!(out, "asks {}  {}", server.ip(), crate::proto::dns::describe(wire))
         }

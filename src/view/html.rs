@@ -1,60 +1,76 @@
-//! A trace as one page for a browser: a table of its events with a box to filter them by. The page
-//! needs nothing from outside, and follows the reader's choice of light or dark.
+//! The trace as one page: a table of events with a box that filters it. It needs nothing from
+//! elsewhere, follows the reader's choice of light or dark, and shows every text as text.
 
-use super::reading::Reading;
-use crate::trace::{Trace, text};
+use crate::trace::{Kind, Trace, text};
 use std::fmt::Write;
 
 const STYLE: &str = "\
-:root{color-scheme:light dark;--line:#8884;--dim:#777}
-body{font:14px/1.4 system-ui,sans-serif;margin:1rem}
-input{font:inherit;padding:.3rem;width:min(40rem,100%)}
-table{border-collapse:collapse;margin-top:1rem;width:100%}
-th,td{text-align:left;vertical-align:top;padding:.15rem .6rem;border-bottom:1px solid var(--line)}
-td{font:12px/1.4 ui-monospace,monospace}
-td:last-child{overflow-wrap:anywhere}
-td.n{color:var(--dim);text-align:right}
-tr:target{outline:2px solid}
+:root { color-scheme: light dark; --line: #8884; --dim: #888; --said: #06c; --no: #b30; }
+@media (prefers-color-scheme: dark) { :root { --said: #6bf; --no: #f86; } }
+body { font: 14px/1.4 system-ui, sans-serif; margin: 1rem auto; max-width: 90rem; padding: 0 1rem; }
+input { font: inherit; width: 100%; box-sizing: border-box; padding: .4rem; position: sticky; top: 0; }
+table { border-collapse: collapse; width: 100%; font-family: ui-monospace, monospace; font-size: 12px; }
+td, th { border-bottom: 1px solid var(--line); padding: .15rem .5rem; text-align: left; vertical-align: top; }
+td:nth-child(-n+4) { white-space: nowrap; color: var(--dim); }
+td:last-child { overflow-wrap: anywhere; }
+tr.said td:last-child { color: var(--said); }
+tr.decision td:last-child { font-style: italic; }
+tr.fault td:last-child { color: var(--no); }
+@media (max-width: 40rem) { td:nth-child(2), th:nth-child(2) { display: none; } }
 ";
 
-/// Rows stay that hold every word of the box.
 const SCRIPT: &str = "\
-const box=document.querySelector('input'),rows=[...document.querySelectorAll('tbody tr')];
-box.addEventListener('input',()=>{
-  const words=box.value.toLowerCase().split(/\\s+/).filter(Boolean);
-  for(const r of rows){const t=r.textContent.toLowerCase();r.hidden=!words.every(w=>t.includes(w));}
+const box = document.querySelector('input'), rows = [...document.querySelectorAll('tbody tr')];
+box.addEventListener('input', () => {
+  const text = box.value.toLowerCase();
+  for (const row of rows) row.hidden = !row.textContent.toLowerCase().includes(text);
 });
 ";
 
-/// The page; `title` stands on top.
+/// The page.
 pub fn html(trace: &Trace, title: &str) -> String {
-    let title = escape(title);
-    let mut out = format!(
+    let mut out = String::new();
+    let title = escaped(title);
+    let _ = write!(
+        out,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
-         <style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n\
-         <label>Show events with: <input type=\"search\" autofocus></label>\n<table>\n\
-         <thead><tr><th>#<th>time<th>host<th>process<th>what<th>cause</tr></thead>\n<tbody>\n"
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n\
+         <p>{} events.</p>\n<input type=\"search\" placeholder=\"a host, a program, a queue id, a reply\" \
+         aria-label=\"show only events with this text\">\n<table>\n<thead><tr><th>#</th><th>time</th>\
+         <th>host</th><th>process</th><th>what</th></tr></thead>\n<tbody>\n",
+        trace.len()
     );
-    for e in Reading::new(trace).events() {
-        let n = e.id;
-        let process = if e.pid > 0 { format!("{}[{}]", e.program, e.pid) } else { String::new() };
-        let cause = e.event.cause.map_or(String::new(), |c| format!("<a href=\"#e{c}\">{c}</a>"));
+    for (id, event) in trace.events() {
+        let named = trace.process(event.process).filter(|p| p.pid > 0);
+        let host = named.map_or(String::new(), |p| escaped(&p.host));
+        let process = named.map_or(String::new(), |p| escaped(&format!("{}[{}]", p.program, p.pid)));
+        let mut what = String::new();
+        text::what(trace, &event.kind, true, &mut what);
         let _ = writeln!(
             out,
-            "<tr id=\"e{n}\"><td class=\"n\">{n}<td>{}<td>{}<td>{}<td>{}<td class=\"n\">{cause}</tr>",
-            e.event.time,
-            escape(e.host),
-            escape(&process),
-            escape(&text::describe(trace, &e.event.kind, true)),
+            "<tr class=\"{}\"><td>{id}</td><td>{}</td><td>{host}</td><td>{process}</td><td>{}</td></tr>",
+            class(&event.kind),
+            event.time,
+            escaped(&what)
         );
     }
     let _ = write!(out, "</tbody>\n</table>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n");
     out
 }
 
-/// Text as it may stand between tags and in attributes.
-fn escape(text: &str) -> String {
+/// What kind of event a row shows, for its colour.
+fn class(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Sent { .. } => "said",
+        Kind::Decision(_) => "decision",
+        Kind::Fault { .. } | Kind::Lost { .. } => "fault",
+        _ => "",
+    }
+}
+
+/// A text in which nothing is markup.
+fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -62,9 +78,26 @@ fn escape(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
+            c if c.is_control() && c != '\n' => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::{Keep, ProcId};
+    use crate::world::clock::Time;
+
+    #[test]
+    fn texts_stay_texts() {
+        let mut trace = Trace::new(Keep::All);
+        let line = "RCPT TO:<script>alert(1)</script>".into();
+        trace.record(Time::DEFAULT, ProcId::default(), None, Kind::Log { line });
+        let page = html(&trace, "<b>&");
+        assert!(page.contains("RCPT TO:&lt;script&gt;alert(1)&lt;/script&gt;"), "{page}");
+        assert!(page.contains("<title>&lt;b&gt;&amp;</title>"));
+    }
 }

@@ -4,8 +4,7 @@
 //! - [`diagnostic`]: a problem in a file, shown with the text it is about
 //! - [`snapshot`]: a trace as it is kept beside its scenario
 //! - [`why`]: why a reply was given, why a letter is where it is
-//! - [`flow`]: a letter's way as a picture
-//! - [`html`]: a trace as a page for a browser
+//! - [`mod@flow`]: a letter's way as a picture; [`mod@html`]: the trace as a page
 //! - [`queue`]: every letter in a queue, on every host
 //! - [`letter`], [`dialogue`]: a letter's life and a conversation, as the trace tells of them
 //! - [`reading`], [`text`]: going through a trace; lines of a given width

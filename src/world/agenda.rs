@@ -103,6 +103,18 @@ impl Agenda {
         Some(entry)
     }
 
+    /// The next entry for which `wanted` holds, taken off.
+    pub fn take_where(&mut self, wanted: impl Fn(&Entry) -> bool) -> Option<Entry> {
+        let live = self.heap.iter().filter(|e| !self.cancelled.contains(&e.number));
+        let number = live.filter(|e| wanted(e)).max()?.number;
+        let (mut found, rest): (Vec<Entry>, Vec<Entry>) =
+            std::mem::take(&mut self.heap).into_iter().partition(|e| e.number == number);
+        self.heap = rest.into();
+        let entry = found.pop()?;
+        self.busy -= usize::from(entry.weight == Weight::Busy);
+        Some(entry)
+    }
+
     /// When the next entry is due.
     pub fn next_time(&mut self) -> Option<Time> {
         self.drop_cancelled();

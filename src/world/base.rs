@@ -168,6 +168,8 @@ const FILES: &[(&str, u16, Gid, &str)] = &[
     ("/etc/resolv.conf", 0o644, 0, "nameserver 127.0.0.1\n"),
     ("/etc/services", 0o644, 0, include_str!("base/services")),
     ("/etc/shells", 0o644, 0, include_str!("base/shells")),
+    ("/etc/ssl/certs/ssl-cert-snakeoil.pem", 0o644, 0, include_str!("base/ssl-cert-snakeoil.pem")),
+    ("/etc/ssl/private/ssl-cert-snakeoil.key", 0o640, SSL_CERT, include_str!("base/ssl-cert-snakeoil.key")),
     ("/etc/timezone", 0o644, 0, "Etc/UTC\n"),
     ("/usr/lib/os-release", 0o644, 0, include_str!("base/os-release")),
 ];

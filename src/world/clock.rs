@@ -52,6 +52,20 @@ impl Time {
             .unwrap_or(jiff::civil::DateTime::MAX)
     }
 
+    /// The instant of the same day at a time of day, written `14:45:09` or `14:45:09.003`.
+    pub fn today(now: Time, text: &str) -> Option<Time> {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let mut parts = whole.split(':').map(|p| p.parse::<u64>().ok());
+        let (h, m, s) = (parts.next()??, parts.next()??, parts.next().unwrap_or(Some(0))?);
+        let digits = fraction.len() <= 9 && fraction.bytes().all(|b| b.is_ascii_digit());
+        if parts.next().is_some() || h > 23 || m > 59 || s > 60 || !digits {
+            return None;
+        }
+        let nanos = format!("{fraction:0<9}").parse::<u64>().ok()?;
+        let day = now.0 - now.0 % 86_400_000_000_000;
+        Some(Time(day + (h * 3600 + m * 60 + s) * 1_000_000_000 + nanos))
+    }
+
     /// The instant written by a strftime(3) format, in UTC.
     pub fn strftime(self, format: &str) -> String {
         let instant = jiff::Timestamp::from_nanosecond(i128::from(self.0)).unwrap_or(jiff::Timestamp::MAX);

@@ -6,7 +6,6 @@
 //! Every host has a name server of its own on 127.0.0.1, as `/etc/resolv.conf` says; what else
 //! stands in that file is not read. Answers are not cached and never too large for a datagram.
 
-use super::HOP;
 use super::clock::Duration;
 use super::process::Process;
 use crate::proto::dns::{self, Data, Rcode, Type};
@@ -54,6 +53,9 @@ pub enum Lookup<T> {
     Failed,
 }
 
+/// How long the host's own name server takes to find an answer, which it asks others for.
+const ANSWER: Duration = Duration::from_millis(4);
+
 impl Process {
     /// The records of a name, without those of other names on the way.
     ///
@@ -66,7 +68,7 @@ impl Process {
             self.world().record(Kind::DnsQuestion { server: Box::new(SERVER), wire: question.clone() });
             let wire = match self.name_server(&question) {
                 Some(wire) => {
-                    self.sleep(HOP).await;
+                    self.sleep(ANSWER).await;
                     wire
                 }
                 None => {

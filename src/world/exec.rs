@@ -181,6 +181,8 @@ impl Host {
                 signals: RefCell::new(VecDeque::new()),
                 signal_waiter: Cell::new(None),
                 inherited: None,
+                background: Cell::new(false),
+                watches: Cell::new(false),
             },
         );
         process.launch(run);
@@ -342,7 +344,7 @@ impl Process {
         unreachable!("a process that has ended is not polled again")
     }
 
-    fn deliver(&self, signal: Signal) {
+    pub(super) fn deliver(&self, signal: Signal) {
         if self.0.caught.borrow().contains(&signal) && signal != Signal::Kill {
             self.0.signals.borrow_mut().push_back(signal);
             if let Some(task) = self.0.signal_waiter.take() {
@@ -386,6 +388,8 @@ impl Process {
             signals: RefCell::default(),
             signal_waiter: Cell::new(None),
             inherited: start.inherited,
+            background: me.background.clone(),
+            watches: Cell::new(false),
         };
         new_process(host, name, inner)
     }

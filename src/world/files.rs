@@ -152,6 +152,21 @@ impl Process {
         Ok(fs.readdir(ino)?.map(|(name, _)| name.into()).collect())
     }
 
+    /// The names in a directory, those that came into it last first.
+    ///
+    /// # Errors
+    /// Those of opendir(3).
+    pub fn list_newest_first(&self, path: &str) -> Sys<Vec<Rc<str>>> {
+        let fs = self.host().fs();
+        let cred = self.cred();
+        let ino = fs.resolve(&cred, self.cwd(), path, true)?;
+        if fs.stat(ino).kind != NodeKind::Directory {
+            return Err(Errno::ENOTDIR);
+        }
+        fs.access(&cred, ino, Access::READ)?;
+        Ok(fs.readdir_newest_first(ino)?.map(|(name, _)| name.into()).collect())
+    }
+
     /// Removes a name.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //! - [`stream`]: pipes and connections; [`net`]: who reaches whom; [`faults`]: what fails on cue
 //! - [`dns`]: the name server and each host's resolver
 //! - [`host`]: a machine: its files ([`fs`]), users ([`passwd`], [`users`]), processes, log ([`syslog`])
+//! - [`terminal`]: a person at its keyboard
 //! - [`process`]: a running program's view of its machine, the interface of everything above
 //! - [`errno`], [`rng`]: the small things they share
 //!
@@ -27,7 +28,9 @@ pub mod process;
 pub mod rng;
 pub mod stream;
 pub mod syslog;
+pub mod terminal;
 pub mod timer;
+pub mod tls;
 pub mod users;
 
 use crate::trace::{EventId, Keep, Kind, ProcId, Trace};
@@ -295,6 +298,12 @@ impl World {
         id
     }
 
+    /// The process that a task belongs to.
+    pub(crate) fn process_of(&self, id: TaskId) -> Option<ProcId> {
+        let tasks = self.0.tasks.borrow();
+        tasks.slots.get(id.slot as usize).filter(|s| s.generation == id.generation).map(|s| s.process)
+    }
+
     /// Has the task not ended yet?
     pub(crate) fn is_alive(&self, id: TaskId) -> bool {
         let tasks = self.0.tasks.borrow();
@@ -327,6 +336,12 @@ impl World {
         }
         let Some(entry) = self.0.agenda.borrow_mut().take() else { return false };
         debug_assert!(entry.at >= self.now(), "time goes back");
+        self.act(entry);
+        true
+    }
+
+    /// Does an entry.
+    fn act(&self, entry: agenda::Entry) {
         if entry.at > self.now() {
             self.0.now.set(entry.at);
             self.0.at_this_instant.set(0);
@@ -344,12 +359,53 @@ impl World {
             self.poll(task, current.last.or(cause));
         }
         self.watch_for_livelock();
+    }
+
+    /// Does one entry while the clock stands: the next that belongs to a process for which `ours`
+    /// holds, or else the next that was caused by what happened from event `since` on. What lies
+    /// more than `ahead` in front of the clock waits for time, and is left. False when there is none.
+    pub fn step_held(&self, ours: impl Fn(ProcId) -> bool, since: u32, ahead: Duration) -> bool {
+        if self.0.failure.borrow().is_some() {
+            return false;
+        }
+        let limit = self.now() + ahead;
+        let process = |entry: &agenda::Entry| match &entry.action {
+            Action::Wake(task) => {
+                let tasks = self.0.tasks.borrow();
+                tasks.slots.get(task.slot as usize).map(|s| s.process)
+            }
+            Action::Arrive(pipe, _) => Some(pipe.owner()),
+            Action::Call(_) => None,
+        };
+        let mut agenda = self.0.agenda.borrow_mut();
+        let mine = agenda.take_where(|e| e.at <= limit && process(e).is_some_and(&ours));
+        let caused = |e: &agenda::Entry| e.at <= limit && e.cause.is_some_and(|c| c.get() > since);
+        let Some(entry) = mine.or_else(|| agenda.take_where(caused)) else { return false };
+        drop(agenda);
+        self.act(agenda::Entry { at: self.now(), ..entry });
         true
     }
 
     /// Runs on while something is going on: until only time-outs and periodic looks are left.
     pub fn settle(&self) {
         while self.0.agenda.borrow().busy() > 0 && self.step() {}
+    }
+
+    /// Is nothing going on: are only time-outs and periodic looks left?
+    pub fn is_at_rest(&self) -> bool {
+        self.0.agenda.borrow().busy() == 0
+    }
+
+    /// When the next thing happens, if anything is to happen.
+    pub fn next_time(&self) -> Option<Time> {
+        self.0.agenda.borrow_mut().next_time()
+    }
+
+    /// Sets the clock to `at`, where nothing happens before.
+    pub fn set_now(&self, at: Time) {
+        if at > self.now() && self.next_time().is_none_or(|t| t >= at) {
+            self.0.now.set(at);
+        }
     }
 
     /// Runs on until `at`, and sets the clock there.

@@ -66,27 +66,24 @@ impl Listener {
     /// Waits for a connection. Of several that wait, the one that waits longest gets it.
     pub async fn accept(&self) -> Stream {
         let Bound { world, listening, .. } = &*self.0;
+        let mut acceptor = Acceptor { bound: &self.0, task: None };
         poll_fn(|_| {
             let me = world.current_task();
             let mut acceptors = listening.acceptors.borrow_mut();
             if let Some(stream) = listening.backlog.borrow_mut().pop_front() {
                 acceptors.retain(|t| Some(*t) != me);
+                acceptor.task = None;
                 return Poll::Ready(stream);
             }
             if let Some(me) = me
                 && !acceptors.contains(&me)
             {
                 acceptors.push_back(me);
+                acceptor.task = Some(me);
             }
             Poll::Pending
         })
         .await
-    }
-
-    /// No longer waits in [`accept`](Listener::accept): to be called by a task that gave it up.
-    pub fn stop_accepting(&self) {
-        let me = self.0.world.current_task();
-        self.0.listening.acceptors.borrow_mut().retain(|t| Some(*t) != me);
     }
 
     /// Waits until there is a connection that nobody is waiting to accept.
@@ -100,6 +97,27 @@ impl Listener {
             Poll::Pending
         })
         .await;
+    }
+}
+
+/// A task that waits for a connection; one that gives up or is killed waits no more.
+struct Acceptor<'l> {
+    bound: &'l Bound,
+    task: Option<TaskId>,
+}
+
+impl Drop for Acceptor<'_> {
+    fn drop(&mut self) {
+        let Some(me) = self.task else { return };
+        let Bound { world, listening, .. } = self.bound;
+        listening.acceptors.borrow_mut().retain(|t| *t != me);
+        // Who called it meanwhile is another's business.
+        if !listening.backlog.borrow().is_empty() {
+            let next = listening.acceptors.borrow().front().copied();
+            for task in [next, listening.watcher.get()].into_iter().flatten() {
+                world.wake(task);
+            }
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use super::errno::{Errno, Sys};
 use super::fs::{Device, Ino, LockKind};
 use super::host::Host;
 use super::stream::{Reader, Stream, Writer};
+use super::terminal::Terminal;
 use super::timer;
 use crate::trace::{FileAct, Kind};
 use bytes::Bytes;
@@ -40,6 +41,8 @@ enum What {
     Text(RefCell<Bytes>),
     /// Whoever looks on from outside the world.
     Sink(Rc<RefCell<Vec<u8>>>),
+    /// A person at the keyboard.
+    Terminal(Rc<Terminal>),
 }
 
 /// The most a sink keeps, in octets; what is written beyond is dropped.
@@ -74,6 +77,18 @@ impl Open {
     pub fn sink(host: &Host) -> (Rc<Open>, Rc<RefCell<Vec<u8>>>) {
         let seen = Rc::new(RefCell::new(Vec::new()));
         (Rc::new(Open { host: host.clone(), what: What::Sink(seen.clone()), path: "terminal".into() }), seen)
+    }
+
+    pub(super) fn terminal(host: &Host, terminal: Rc<Terminal>) -> Rc<Open> {
+        Rc::new(Open { host: host.clone(), what: What::Terminal(terminal), path: "/dev/tty".into() })
+    }
+
+    /// The terminal, where it is one (isatty(3)).
+    pub fn as_terminal(&self) -> Option<&Rc<Terminal>> {
+        match &self.what {
+            What::Terminal(t) => Some(t),
+            _ => None,
+        }
     }
 
     /// A text as an open file, to be read once.
@@ -137,6 +152,7 @@ impl Open {
             What::Device(Device::Random | Device::Urandom) => {
                 Ok((0..max.min(65536)).map(|_| self.host.random(256) as u8).collect())
             }
+            What::Terminal(t) => Ok(t.read(self.world(), max).await),
             What::Text(text) => {
                 let mut text = text.borrow_mut();
                 let n = text.len().min(max);
@@ -194,7 +210,8 @@ impl Open {
             }
             What::Reader(r) => r.unread(bytes),
             What::Stream(s) => s.unread(bytes),
-            What::Device(_) | What::Writer(_) | What::Sink(_) => {}
+            What::Terminal(t) if !bytes.is_empty() => t.unread(bytes),
+            What::Device(_) | What::Writer(_) | What::Sink(_) | What::Terminal(_) => {}
         }
     }
 
@@ -212,9 +229,11 @@ impl Open {
             What::Writer(w) => w.write(bytes).await,
             What::Stream(s) => s.write(bytes).await,
             What::Sink(seen) => {
-                let mut seen = seen.borrow_mut();
-                let room = SINK_LIMIT.saturating_sub(seen.len());
-                seen.extend_from_slice(&bytes[..bytes.len().min(room)]);
+                see(seen, &bytes);
+                Ok(())
+            }
+            What::Terminal(t) => {
+                see(t.seen(), &bytes);
                 Ok(())
             }
         }
@@ -310,6 +329,13 @@ impl Open {
             self.host.lock_released();
         }
     }
+}
+
+/// Adds to what is seen from outside.
+fn see(seen: &RefCell<Vec<u8>>, bytes: &[u8]) {
+    let mut seen = seen.borrow_mut();
+    let room = SINK_LIMIT.saturating_sub(seen.len());
+    seen.extend_from_slice(&bytes[..bytes.len().min(room)]);
 }
 
 impl Drop for Open {

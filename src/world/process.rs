@@ -16,6 +16,7 @@ use super::exec::Signal;
 use super::fs::Ino;
 use super::host::Host;
 use super::open::Open;
+use super::terminal::Terminal;
 use super::timer;
 use super::users::{Cred, Uid};
 use crate::trace::{Decision, Kind, ProcId};
@@ -80,6 +81,10 @@ pub(super) struct Inner {
     pub signals: RefCell<VecDeque<Signal>>,
     pub signal_waiter: Cell<Option<TaskId>>,
     pub inherited: Option<Rc<dyn Any>>,
+    /// Does it run beside what the terminal is for?
+    pub background: Cell<bool>,
+    /// Does it only look on, until it is told to end?
+    pub watches: Cell<bool>,
 }
 
 /// Environment variables.
@@ -141,6 +146,14 @@ impl Process {
         self.0.cred.replace(cred);
     }
 
+    /// Does something with other rights, and takes its own back.
+    pub fn with_rights<T>(&self, cred: &Cred, f: impl FnOnce(&Process) -> T) -> T {
+        let own = self.0.cred.replace(cred.clone());
+        let result = f(self);
+        self.0.cred.replace(own);
+        result
+    }
+
     /// The user who started it, whatever rights a set-id program gave it.
     pub fn real_uid(&self) -> Uid {
         self.0.real_uid.get()
@@ -149,6 +162,31 @@ impl Process {
     /// Belongs to another user from now on.
     pub fn set_real_uid(&self, uid: Uid) {
         self.0.real_uid.set(uid);
+    }
+
+    /// Does it run in the background, where Ctrl-C does not reach it?
+    pub fn is_background(&self) -> bool {
+        self.0.background.get()
+    }
+
+    /// It and what it starts from now on run in the background.
+    pub fn to_background(&self) {
+        self.0.background.set(true);
+    }
+
+    /// It only looks on from now on, and ends when it is told to: nobody need wait for its end.
+    pub fn only_watches(&self) {
+        self.0.watches.set(true);
+    }
+
+    /// Does it only look on?
+    pub fn is_watching(&self) -> bool {
+        self.0.watches.get()
+    }
+
+    /// The terminal behind a descriptor, where it is one (isatty(3)).
+    pub fn terminal(&self, fd: i32) -> Option<Rc<Terminal>> {
+        self.fd(fd).ok()?.as_terminal().cloned()
     }
 
     /// Its working directory.

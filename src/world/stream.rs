@@ -9,6 +9,7 @@ use super::World;
 use super::agenda::{Action, TaskId, Weight};
 use super::clock::{Duration, Time};
 use super::errno::{Errno, Sys};
+use super::tls::Tls;
 use crate::trace::{Closing, ConnId, Direction, Kind, ProcId};
 use bytes::Bytes;
 use std::any::Any;
@@ -81,6 +82,11 @@ impl Pipe {
             traced,
             route,
         })
+    }
+
+    /// The process that reads from it.
+    pub(super) fn owner(&self) -> ProcId {
+        self.owner.get()
     }
 
     /// Puts an item on its way.
@@ -418,6 +424,20 @@ impl Stream {
         if !self.writer.ended.replace(true) {
             self.writer.pipe.send(&self.writer.world, Item::Reset);
         }
+    }
+
+    /// Answers a handshake of TLS: what passes from now on is sealed.
+    ///
+    /// # Errors
+    /// `EPIPE` when the other end is gone.
+    pub fn seal(&self, tls: &Tls) -> Sys<()> {
+        let world = &self.writer.world;
+        if let Some(t) = self.writer.pipe.traced {
+            let what =
+                format!("{} with cipher {}, certificate of {}", tls.protocol, tls.cipher, tls.certificate);
+            world.record(Kind::Sealed { conn: t.conn, what: what.into() });
+        }
+        self.writer.send(tls.clone())
     }
 
     /// Hands a whole value to the program at the other end, which is a part of the same system;

@@ -17,6 +17,15 @@ pub const MAIL_LOG: &str = "/var/log/maillog";
 impl Process {
     /// Writes a line to the mail log under `ident`, which gets the process id in brackets.
     pub fn syslog(&self, ident: &str, text: &str) {
+        self.write_log(ident, Some(self.pid()), text);
+    }
+
+    /// The same without the process id, as daemons do that log through another process.
+    pub fn syslog_plain(&self, ident: &str, text: &str) {
+        self.write_log(ident, None, text);
+    }
+
+    fn write_log(&self, ident: &str, pid: Option<u32>, text: &str) {
         let (host, world) = (self.host(), self.world());
         let now = world.now();
         let short = host.short_name();
@@ -27,7 +36,10 @@ impl Process {
         }
         let start = line.len();
         line.push_str(ident);
-        let _ = write!(line, "[{}]: ", self.pid());
+        let _ = match pid {
+            Some(pid) => write!(line, "[{pid}]: "),
+            None => write!(line, ": "),
+        };
         line.push_str(text);
         if world.traced() {
             world.record(Kind::Log { line: line[start..].into() });

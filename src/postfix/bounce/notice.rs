@@ -1,6 +1,7 @@
 //! The notification itself: a `multipart/report` of a text for people, a report for programs
 //! and the message, or its headers.
 
+use super::template::{Class, Template, Templates};
 use super::{Entry, Report, ReportKind};
 use crate::postfix::queue::QueueFile;
 use crate::postfix::server::Daemon;
@@ -28,6 +29,11 @@ impl Notice {
         Notice { kind, to_postmaster: true, double }
     }
 
+    /// Is it for the postmaster?
+    pub fn is_for_postmaster(self) -> bool {
+        self.to_postmaster
+    }
+
     /// The whole message, lines ended by LF.
     pub fn render(
         self,
@@ -36,12 +42,14 @@ impl Notice {
         entries: &[Entry],
         file: &QueueFile,
         to: &str,
-    ) -> String {
+        templates: &Templates,
+    ) -> Result<String, String> {
         let now = daemon.p.now();
         let myhostname = daemon.string("myhostname");
         let boundary = format!("{}.{}/{myhostname}", report.id, now.unix());
         let mut out = String::with_capacity(2048 + file.file.len());
-        self.headers(daemon, &mut out, &boundary, to, now);
+        let template = templates.of(self.class());
+        self.headers(daemon, &mut out, &boundary, to, now, template);
         let part = |out: &mut String, description: &str, kind: &str, eight_bit: bool| {
             let _ = write!(out, "--{boundary}\nContent-Description: {description}\nContent-Type: {kind}\n");
             if eight_bit {
@@ -49,8 +57,16 @@ impl Notice {
             }
             out.push('\n');
         };
-        part(&mut out, "Notification", "text/plain; charset=utf-8", true);
-        self.text(daemon, &mut out);
+        // Addresses may be of any script where the rest of the text is not.
+        let charset = if template.charset == "us-ascii" { "utf-8" } else { &template.charset };
+        part(&mut out, "Notification", &format!("text/plain; charset={charset}"), true);
+        if !self.to_postmaster {
+            let (text, warnings) = template.text(self.class(), &daemon.config);
+            for warning in warnings {
+                daemon.msg.log_warn(warning);
+            }
+            out.push_str(&text?);
+        }
         for entry in entries {
             out.push('\n');
             self.for_people(entry, &mut out);
@@ -68,80 +84,51 @@ impl Notice {
             returned(daemon, &file.sender, &content[..headers_len(&content)], &mut out);
         }
         let _ = write!(out, "\n--{boundary}--\n");
-        out
+        Ok(out)
     }
 
-    fn headers(self, daemon: &Daemon, out: &mut String, boundary: &str, to: &str, now: Time) {
+    fn class(self) -> Class {
+        match self.kind {
+            ReportKind::Failure => Class::Failure,
+            ReportKind::Delay => Class::Delay,
+            ReportKind::Success => Class::Success,
+            ReportKind::Trace => Class::Verify,
+        }
+    }
+
+    fn headers(
+        self,
+        daemon: &Daemon,
+        out: &mut String,
+        boundary: &str,
+        to: &str,
+        now: Time,
+        template: &Template,
+    ) {
         let origin = daemon.string("myorigin");
         let to = if to.contains('@') { to.to_owned() } else { format!("{to}@{origin}") };
+        // The built-in sender is written in full; another is completed by cleanup.
+        let from = template.from.replace("<MAILER-DAEMON>", &format!("<MAILER-DAEMON@{origin}>"));
+        let subject = match &template.postmaster_subject {
+            Some(subject) if self.to_postmaster => subject,
+            _ => &template.subject,
+        };
         let auto = if self.to_postmaster { "auto-generated" } else { "auto-replied" };
         let _ = write!(
             out,
-            "Date: {}\nFrom: Mail Delivery System <MAILER-DAEMON@{origin}>\nSubject: {}\nTo: {}\n\
+            "Date: {}\nFrom: {from}\nSubject: {subject}\nTo: {}\n\
              Auto-Submitted: {auto}\nMIME-Version: 1.0\n\
              Content-Type: multipart/report; report-type=delivery-status;\n\tboundary=\"{boundary}\"\n\
              Content-Transfer-Encoding: 8bit\n\nThis is a MIME-encapsulated message.\n\n",
             message::date_with_zone(now.unix()),
-            self.subject(),
             address::quote(&to),
         );
     }
 
-    fn subject(self) -> &'static str {
-        match (self.kind, self.to_postmaster) {
-            (ReportKind::Failure, false) => "Undelivered Mail Returned to Sender",
-            (ReportKind::Failure, true) => "Postmaster Copy: Undelivered Mail",
-            (ReportKind::Delay, false) => "Delayed Mail (still being retried)",
-            (ReportKind::Delay, true) => "Postmaster Warning: Delayed Mail",
-            (ReportKind::Success, _) => "Successful Mail Delivery Report",
-            (ReportKind::Trace, _) => "Mail Delivery Status Report",
-        }
-    }
-
-    fn text(self, daemon: &Daemon, out: &mut String) {
-        if self.to_postmaster {
-            return;
-        }
-        let _ = write!(out, "This is the mail system at host {}.\n\n", daemon.string("myhostname"));
-        let help = "For further assistance, please send mail to postmaster.\n\n\
-                    If you do so, please include this problem report. You can\n\
-                    delete your own text from the attached returned message.\n\n";
-        match self.kind {
-            ReportKind::Failure => {
-                out.push_str(
-                    "I'm sorry to have to inform you that your message could not\n\
-                     be delivered to one or more recipients. It's attached below.\n\n",
-                );
-                out.push_str(help);
-            }
-            ReportKind::Delay => {
-                let hours = daemon.seconds("delay_warning_time").as_secs() / 3600;
-                let days = daemon.seconds("maximal_queue_lifetime").as_secs() / 86400;
-                let hashes = "#".repeat(68);
-                let _ = write!(
-                    out,
-                    "{hashes}\n# THIS IS A WARNING ONLY.  YOU DO NOT NEED TO RESEND YOUR MESSAGE. #\n{hashes}\n\n\
-                     Your message could not be delivered for more than {hours} hour(s).\n\
-                     It will be retried until it is {days} day(s) old.\n\n{help}"
-                );
-            }
-            ReportKind::Success => out.push_str(
-                "Your message was successfully delivered to the destination(s)\n\
-                 listed below. If the message was delivered to mailbox you will\n\
-                 receive no further notifications. Otherwise you may still receive\n\
-                 notifications of mail delivery errors from other systems.\n\n",
-            ),
-            ReportKind::Trace => {
-                out.push_str("Enclosed is the mail delivery report that you requested.\n\n");
-            }
-        }
-        out.push_str("                   The mail system\n");
-    }
-
     fn for_people(self, entry: &Entry, out: &mut String) {
-        let mut text = format!("<{}>", entry.recipient);
+        let mut text = format!("<{}>", address::quote(&entry.recipient));
         if !entry.original.is_empty() && entry.original != entry.recipient {
-            let _ = write!(text, " (expanded from <{}>)", entry.original);
+            let _ = write!(text, " (expanded from <{}>)", address::quote(&entry.original));
         }
         let _ = write!(text, ": {}", entry.dsn.reason);
         fold(&text, out);
@@ -164,7 +151,7 @@ impl Notice {
         let _ = writeln!(out, "X-{}-Sender: rfc822; {sender}", daemon.string("mail_name"));
         let _ = writeln!(out, "Arrival-Date: {}", message::date_with_zone(file.arrival.unix()));
         for e in entries {
-            let _ = write!(out, "\nFinal-Recipient: rfc822; {}\n", e.recipient);
+            let _ = write!(out, "\nFinal-Recipient: rfc822; {}\n", address::quote(&e.recipient));
             if !e.dsn_orcpt.is_empty() {
                 let _ = writeln!(out, "Original-Recipient: {}", e.dsn_orcpt);
             }

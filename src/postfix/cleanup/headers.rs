@@ -1,36 +1,18 @@
 //! The headers of a message on its way through cleanup: what is dropped, completed and added.
 
 use super::Settings;
+use super::checks::{Fate, Inspector, Part};
+use super::mapping::{Class, Mapping};
+use super::mime::{self, ContentType};
+use crate::postfix::address_map::MapTrouble;
 use crate::postfix::ipc::Submission;
 use crate::postfix::rewrite::Rewriter;
+use crate::postfix::server::Daemon;
 use crate::proto::address::{self, HeaderAddresses};
-use crate::proto::message;
+use crate::proto::message::{self, Role};
 use crate::world::clock::Time;
-use crate::world::process::Process;
 use bytes::Bytes;
 use std::rc::Rc;
-
-/// Headers with addresses that cleanup completes; the second says that they name recipients.
-const ADDRESS_HEADERS: [&str; 18] = [
-    "apparently-to",
-    "cc",
-    "disposition-notification-to",
-    "errors-to",
-    "from",
-    "mail-followup-to",
-    "reply-to",
-    "resent-bcc",
-    "resent-cc",
-    "resent-from",
-    "resent-reply-to",
-    "resent-sender",
-    "resent-to",
-    "return-path",
-    "return-receipt-to",
-    "sender",
-    "to",
-    "bcc",
-];
 
 /// One message's headers.
 pub struct Pass<'s> {
@@ -42,6 +24,7 @@ pub struct Pass<'s> {
     pub received: usize,
     message_id: Option<String>,
     resent_message_id: Option<String>,
+    content_type: ContentType,
     has: Has,
 }
 
@@ -60,21 +43,19 @@ impl<'s> Pass<'s> {
     /// Nothing read yet.
     pub fn new(id: &'s Rc<str>, submission: &'s Submission, drop: &'s [Rc<str>]) -> Pass<'s> {
         let (headers, has) = (Vec::with_capacity(12), Has::default());
-        Pass { id, submission, drop, headers, received: 0, message_id: None, resent_message_id: None, has }
+        let content_type = ContentType::default();
+        let (message_id, resent_message_id) = (None, None);
+        Pass { id, submission, drop, headers, received: 0, message_id, resent_message_id, content_type, has }
     }
 
-    /// Reads the headers; gives the body, with the empty line before it.
-    pub fn read(&mut self, content: &Bytes) -> Bytes {
-        let mut at = 0;
-        while let Some((end, name)) = header_at(content, at) {
-            self.take(&content[at..end], name);
-            at = end;
-        }
+    /// Reads the headers that the receiving program put on top, then the message's own, past the
+    /// tables; gives the body, with the empty line before it.
+    pub fn read(&mut self, content: &Bytes, inspector: &mut Inspector<'_>, log: &dyn Fn(&str)) -> Bytes {
+        let submission = self.submission;
+        self.part(&submission.prepend, inspector, log);
+        let at = if inspector.refused.is_none() { self.part(content, inspector, log) } else { 0 };
         let body = content.slice(at..);
-        if body.first() == Some(&b'\n') {
-            return body;
-        }
-        if body.is_empty() {
+        if body.is_empty() || body.first() == Some(&b'\n') {
             return body;
         }
         // The body began without the empty line that must be there.
@@ -84,7 +65,43 @@ impl<'s> Pass<'s> {
         with.into()
     }
 
-    fn take(&mut self, header: &[u8], name: &[u8]) {
+    /// The headers at the start of a text; gives where they end.
+    fn part(&mut self, text: &[u8], inspector: &mut Inspector<'_>, log: &dyn Fn(&str)) -> usize {
+        let mut at = 0;
+        while let Some((end, name)) = header_at(text, at) {
+            let header = &text[at..end];
+            at = end;
+            let fate = match inspector.is_over() {
+                true => Fate::Keep,
+                false => {
+                    let text = String::from_utf8_lossy(header.strip_suffix(b"\n").unwrap_or(header));
+                    let mime = std::str::from_utf8(name).is_ok_and(mime::is_about_mime);
+                    inspector.look(if mime { Part::Mime } else { Part::Primary }, &text)
+                }
+            };
+            match fate {
+                Fate::Keep => self.take(header, name, log),
+                Fate::Drop => {}
+                Fate::Prepend(line) => {
+                    self.push(format!("{line}\n"));
+                    self.take(header, name, log);
+                }
+                Fate::Replace(line) => {
+                    let line = format!("{line}\n");
+                    if let Some((_, name)) = header_at(line.as_bytes(), 0) {
+                        let name = name.to_vec();
+                        self.take(line.as_bytes(), &name, log);
+                    }
+                }
+            }
+            if inspector.refused.is_some() || inspector.actions.discard {
+                break;
+            }
+        }
+        at
+    }
+
+    fn take(&mut self, header: &[u8], name: &[u8], log: &dyn Fn(&str)) {
         let name = String::from_utf8_lossy(name).to_ascii_lowercase();
         if self.drop.iter().any(|d| **d == *name) {
             return;
@@ -95,13 +112,22 @@ impl<'s> Pass<'s> {
         };
         match &*name {
             "received" => self.received += 1,
-            "message-id" => self.message_id = Some(value()),
-            "resent-message-id" => self.resent_message_id = Some(value()),
+            "message-id" => {
+                let id = value();
+                log(&format!("{}: message-id={id}", self.id));
+                self.message_id = Some(id);
+            }
+            "resent-message-id" => {
+                let id = value();
+                log(&format!("{}: resent-message-id={id}", self.id));
+                self.resent_message_id = Some(id);
+            }
             "date" => self.has.date = true,
             "from" => self.has.from = true,
             "to" | "cc" => self.has.recipient = true,
             "resent-date" => self.has.resent_date = true,
             "resent-from" => self.has.resent_from = true,
+            "content-type" => self.content_type.note(&name, &value()),
             _ => {}
         }
         self.has.resent |= name.starts_with("resent-");
@@ -114,19 +140,29 @@ impl<'s> Pass<'s> {
     }
 
     /// Completes the addresses of a local message's headers.
-    pub async fn rewrite_addresses(&mut self, p: &Process, rewriter: &Rewriter) {
+    ///
+    /// # Errors
+    /// A table of addresses that cannot answer.
+    pub async fn rewrite_addresses(
+        &mut self,
+        daemon: &Daemon,
+        rewriter: &Rewriter,
+        mapping: Option<&Mapping>,
+    ) -> Result<(), MapTrouble> {
         for header in &mut self.headers {
             let Some(colon) = memchr::memchr(b':', header) else { continue };
-            let name = header[..colon].to_ascii_lowercase();
-            if !ADDRESS_HEADERS.iter().any(|h| h.as_bytes() == &*name) {
-                continue;
-            }
+            let Some(role) = message::address_role(&header[..colon]) else { continue };
+            let class = if role == Role::Sender { Class::HeaderSender } else { Class::HeaderRecipient };
             let text = String::from_utf8_lossy(&header[colon + 1..]).into_owned();
             let mut addresses = HeaderAddresses::parse(&text);
             let mut changed = false;
             for address in addresses.iter_mut() {
                 let old: Rc<str> = address.as_str().into();
-                let new = rewriter.rewrite(p, self.submission.context, &old).await;
+                let new = rewriter.rewrite(&daemon.p, self.submission.context, &old).await;
+                let new = match mapping {
+                    Some(mapping) => mapping.apply(daemon, rewriter, new, class).await?,
+                    None => new,
+                };
                 if new != old {
                     *address = new.to_string();
                     changed = true;
@@ -137,16 +173,18 @@ impl<'s> Pass<'s> {
                 *header = addresses.fold(&name).into_bytes();
             }
         }
+        Ok(())
     }
 
     /// Adds what a message must have; `from` is the completed envelope sender.
-    pub(super) fn add_missing(&mut self, settings: &Settings, from: &str, now: Time) {
+    pub(super) fn add_missing(&mut self, settings: &Settings, from: &str, now: Time, log: &dyn Fn(&str)) {
         let prefix = self.resent_prefix_name();
         let resent = self.has.resent;
         let id_missing = if resent { self.resent_message_id.is_none() } else { self.message_id.is_none() };
         if id_missing {
             let id = format!("<{}.{}@{}>", now.strftime("%Y%m%d%H%M%S"), self.id, settings.myhostname);
             self.push(format!("{prefix}Message-Id: {id}\n"));
+            log(&format!("{}: {}message-id={id}", self.id, prefix.to_ascii_lowercase()));
             *(if resent { &mut self.resent_message_id } else { &mut self.message_id }) = Some(id);
         }
         if !(if resent { self.has.resent_date } else { self.has.date }) {
@@ -174,21 +212,19 @@ impl<'s> Pass<'s> {
         if self.has.resent { "Resent-" } else { "" }
     }
 
-    /// What the log puts before `message-id=`.
-    pub fn resent_prefix(&self) -> &'static str {
-        if self.has.resent && self.resent_message_id.is_some() { "resent-" } else { "" }
+    /// Has the message no id?
+    pub fn lacks_id(&self) -> bool {
+        self.message_id.is_none() && self.resent_message_id.is_none()
     }
 
-    /// The id that the log shows; `<>` where there is none.
-    pub fn message_id(&self) -> &str {
-        let id = if self.has.resent { self.resent_message_id.as_ref() } else { None };
-        id.or(self.message_id.as_ref()).map_or("<>", |s| s.as_str())
+    /// What the headers say of the body.
+    pub fn content_type(&self) -> ContentType {
+        self.content_type.clone()
     }
 
-    /// All headers, with those on top that the receiving program put there.
+    /// All headers.
     pub fn finish(self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.submission.content.len().min(4096) + 400);
-        out.extend_from_slice(&self.submission.prepend);
         for h in &self.headers {
             out.extend_from_slice(h);
         }

@@ -1,70 +1,86 @@
 //! Expansion of `virtual_alias_maps`: one recipient may become many, again and again.
 
-use super::expanded;
-use crate::postfix::dict::Maps;
-use crate::postfix::ipc::RewriteContext;
+use crate::postfix::address_map::{AddressMap, MapTrouble};
+use crate::postfix::own_domains::OwnDomains;
 use crate::postfix::rewrite::Rewriter;
 use crate::postfix::server::Daemon;
-use crate::proto::address;
 use std::rc::Rc;
 
 /// The tables and limits of the expansion.
 pub struct Expansion {
-    maps: Maps,
+    map: AddressMap,
+    own: Rc<OwnDomains>,
     recursion_limit: usize,
     expansion_limit: usize,
-    delimiter: Rc<str>,
+    length_limit: usize,
 }
 
 impl Expansion {
     /// Opens the tables.
-    ///
-    /// # Errors
-    /// Why a table cannot be opened, for the log.
-    pub fn new(daemon: &Daemon) -> Result<Expansion, String> {
-        Ok(Expansion {
-            maps: Maps::open(&daemon.string("virtual_alias_maps"), &daemon.p)?,
-            recursion_limit: daemon.int("virtual_alias_recursion_limit").max(1) as usize,
-            expansion_limit: daemon.int("virtual_alias_expansion_limit").max(1) as usize,
-            delimiter: daemon.string("recipient_delimiter"),
-        })
+    pub fn new(daemon: &Daemon, own: Rc<OwnDomains>) -> Expansion {
+        let limit = |name: &str| daemon.int(name).max(1) as usize;
+        Expansion {
+            map: AddressMap::open(daemon, "virtual_alias_maps", "virtual"),
+            own,
+            recursion_limit: limit("virtual_alias_recursion_limit"),
+            expansion_limit: limit("virtual_alias_expansion_limit"),
+            length_limit: limit("virtual_alias_address_length_limit"),
+        }
     }
 
     /// What a recipient becomes; itself where no table knows it.
-    pub async fn expand(&self, daemon: &Daemon, rewriter: &Rewriter, address: Rc<str>) -> Vec<Rc<str>> {
-        if self.maps.is_empty() {
-            return vec![address];
+    ///
+    /// # Errors
+    /// Why that cannot be said now; the message is not taken.
+    pub async fn expand(
+        &self,
+        daemon: &Daemon,
+        rewriter: &Rewriter,
+        address: Rc<str>,
+    ) -> Result<Vec<Rc<str>>, MapTrouble> {
+        if self.map.is_empty() {
+            return Ok(vec![address]);
         }
-        let mut done: Vec<Rc<str>> = Vec::new();
-        let mut open = vec![(address, 0)];
-        while let Some((address, depth)) = open.pop() {
-            let found = match self.maps.find_address(&address, &self.delimiter) {
-                Ok(found) => found.filter(|_| depth < self.recursion_limit),
-                Err(e) => {
-                    daemon.msg.log(&format!("warning: {e}"));
-                    None
+        let title = self.map.setting;
+        let mut all = vec![address.clone()];
+        // Those that stood for themselves once are not looked up again.
+        let mut own: Vec<Rc<str>> = Vec::new();
+        let mut at = 0;
+        while at < all.len() {
+            let mut depth = 0;
+            loop {
+                if all.len() > self.expansion_limit {
+                    return Err(MapTrouble(format!("unreasonable {title} map expansion size for {address}")));
                 }
-            };
-            let Some(found) = found else {
-                if !done.contains(&address) && done.len() < self.expansion_limit {
-                    done.push(address);
+                let current = all[at].clone();
+                if own.iter().any(|o| o.eq_ignore_ascii_case(&current)) {
+                    break;
                 }
-                continue;
-            };
-            let mut into: Vec<Rc<str>> = Vec::new();
-            for next in address::parse_list(&found.value) {
-                into.push(rewriter.rewrite(&daemon.p, RewriteContext::Local, &next.into()).await);
+                if depth >= self.recursion_limit {
+                    return Err(MapTrouble(format!("unreasonable {title} map nesting for {address}")));
+                }
+                let into = match self.map.map(daemon, &self.own, rewriter, &current).await {
+                    Ok(into) => into.filter(|into| !into.is_empty()),
+                    Err(e) => {
+                        daemon.msg.log_warn(&e);
+                        return Err(MapTrouble(format!("{title} map lookup problem for {address}")));
+                    }
+                };
+                let Some(into) = into else { break };
+                if let Some(long) = into.iter().find(|a| a.len() > self.length_limit) {
+                    let shown: String = long.chars().take(300).collect();
+                    return Err(MapTrouble(format!("unreasonable {title} result {shown}... for {address}")));
+                }
+                if into.iter().any(|a| a.eq_ignore_ascii_case(&current)) {
+                    own.push(current);
+                }
+                let mut into = into.into_iter();
+                all[at] = into.next().unwrap_or_else(|| address.clone());
+                all.extend(into);
+                depth += 1;
             }
-            expanded(daemon, &found.table, &address, &into);
-            // An address that stands for itself is not looked up again.
-            for next in into.into_iter().rev() {
-                if next.eq_ignore_ascii_case(&address) {
-                    done.push(next);
-                } else {
-                    open.push((next, depth + 1));
-                }
-            }
+            at += 1;
         }
-        done
+        Ok(all)
     }
 }

@@ -132,6 +132,11 @@ impl Config {
             self.check_hostname(name)?;
         }
         self.check_all(THEN)?;
+        let (own, relayhost) = (self.try_string("myhostname")?, self.try_string("relayhost")?);
+        if own.eq_ignore_ascii_case(&relayhost) {
+            let text = format!("myhostname and relayhost parameter settings must not be identical: {own}");
+            return Err(ConfigError::new(text));
+        }
         self.mynetworks_default().map_err(ConfigError::new)?;
         self.check("mynetworks")?;
         let myorigin = self.try_string("myorigin")?;

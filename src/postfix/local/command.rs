@@ -4,23 +4,20 @@
 use super::expand::{self, Names};
 use super::file::is_allowed;
 use super::seen::Key;
-use super::sysexits;
 use super::{State, Status, Work};
 use crate::postfix::deliver::Dsn;
+use crate::postfix::pipe_command::{self, End};
 use crate::postfix::queue::SPOOL;
+use crate::postfix::sysexits;
 use crate::world::errno::Errno;
-use crate::world::exec::{Child, Signal, Start};
+use crate::world::exec::{Child, Start};
 use crate::world::fs::Access;
-use crate::world::process::{Environment, STDERR, STDIN, STDOUT};
-use crate::world::timer::{Either, race};
+use crate::world::process::Environment;
 use crate::world::users::Cred;
-use std::cell::RefCell;
 use std::rc::Rc;
 
 /// Besides letters and digits, what a command may have that needs no shell.
 const HARMLESS: &str = "!@%-_=+:,./ \t";
-/// The most of a command's output that is told to anybody, in octets.
-const OUTPUT: usize = 4096;
 const SHELL: &str = "/bin/sh";
 
 impl<'a> Work<'a> {
@@ -31,7 +28,7 @@ impl<'a> Work<'a> {
             return Status::Done;
         }
         if !is_allowed(&self.settings().allow_commands, state.expansion) {
-            return self.failed_part(state, Dsn::new("5.7.1", "mail to command is restricted")).await;
+            return self.failed(state, Dsn::new("5.7.1", "mail to command is restricted")).await;
         }
         if self.is_rehearsal() {
             return self.sent(state, format!("delivers to command: {command}")).await;
@@ -51,55 +48,21 @@ impl<'a> Work<'a> {
 
     /// Runs it to its end or its time limit; nothing to say where all went well.
     async fn run(&self, state: &State, command: &str) -> Option<Dsn> {
-        let p = &self.daemon().p;
-        let (stdin, writer) = p.pipe();
-        let (reader, stdout) = p.pipe();
-        let fds = [(STDIN, stdin), (STDOUT, stdout.clone()), (STDERR, stdout)].into();
         let start = Start {
             cred: Some(self.rights(state)),
             env: Some(self.environment(state)),
             directory: Some(self.directory(state)),
-            fds: Some(fds),
             ..Start::default()
         };
-        let child = match self.start(command, start) {
-            Ok(child) => child,
-            Err(text) => {
-                // The child of the real one finds out, says so, and ends.
-                p.syslog("local", &text);
-                let said = format!("local: {text} ");
-                return sysexits::failure(75, command, &said);
-            }
-        };
-        p.hand_over(command, || format!("the message, {} bytes", self.content().len()));
         let message = self.for_command(state);
-        let output = RefCell::new(Vec::new());
-        let work = async {
-            // A command that does not read its input has its reasons.
-            let _ = writer.write(message).await;
-            writer.end();
-            loop {
-                let room = OUTPUT.saturating_sub(output.borrow().len());
-                // One that is killed takes its output with it.
-                match race(killed(&child), reader.read(room.max(1))).await {
-                    Either::Right(Ok(piece)) if room > 0 && !piece.is_empty() => {
-                        output.borrow_mut().extend_from_slice(&piece);
-                    }
-                    _ => break,
-                }
-            }
-            child.wait().await
-        };
-        let status = p.timeout(self.settings().command_limit, work).await;
-        drop((writer, reader));
-        let output = sysexits::printable(&output.borrow());
+        let limit = self.settings().command_limit;
+        let end = pipe_command::run(self.daemon(), command, start, message, limit, |start| {
+            self.start(command, start)
+        });
+        let End { status, output } = end.await;
         match status {
             Some(status) => sysexits::failure(status, command, &output),
-            None => {
-                self.daemon().msg.log_warn("pipe_command_read: read time limit exceeded");
-                let _ = p.kill(child.process().pid(), Signal::Kill);
-                Some(sysexits::out_of_time(command, &output))
-            }
+            None => Some(sysexits::out_of_time(command, &output)),
         }
     }
 
@@ -174,32 +137,7 @@ impl<'a> Work<'a> {
             .into_iter()
             .map(|(name, value)| (name.into(), expand::censored(value, filter).into()))
             .collect();
-        env.insert("PATH".into(), "/usr/bin:/bin".into());
-        for word in &self.settings().export_environment {
-            match word.split_once('=') {
-                Some((name, value)) => env.insert(name.into(), value.into()),
-                None => match self.daemon().p.var(word).or_else(|| own(word)) {
-                    Some(value) => env.insert(word.clone(), value),
-                    None => None,
-                },
-            };
-        }
+        env.extend(pipe_command::environment(self.daemon(), &self.settings().export_environment));
         env
-    }
-}
-
-/// Waits until a command is ended by a signal; for one that ends by itself, for ever.
-async fn killed(child: &Child) {
-    if child.wait().await <= 128 {
-        std::future::pending::<()>().await;
-    }
-}
-
-/// What master(8) gives its children.
-fn own(name: &str) -> Option<Rc<str>> {
-    match name {
-        "MAIL_CONFIG" => Some("/etc/postfix".into()),
-        "LANG" => Some("C".into()),
-        _ => None,
     }
 }

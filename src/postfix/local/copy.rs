@@ -1,96 +1,31 @@
-//! What a delivery puts around the message (`mail_copy(3)`): a `From ` line, the envelope in
-//! headers, and in an mbox `>` before lines that begin with `From `, and an empty line behind it.
+//! What a delivery puts around the message; see [`mail_copy`](crate::postfix::mail_copy).
 
 use super::{State, Work};
-use crate::proto::{address, message};
-use std::fmt::Write;
+use crate::postfix::mail_copy::Copy;
 
 impl<'a> Work<'a> {
     /// The message as a command reads it.
     pub(super) fn for_command(&self, state: &State) -> Vec<u8> {
-        let mut out = self.top_lines(state, true, self.settings().delivered_to.command);
-        out.extend_from_slice(self.content());
-        out
+        self.copy(state, true, self.settings().delivered_to.command).plain(self.content())
     }
 
     /// The message as it stands in a file of a Maildir.
     pub(super) fn for_maildir(&self, state: &State) -> Vec<u8> {
-        let mut out = self.top_lines(state, false, self.settings().delivered_to.file);
-        out.extend_from_slice(self.content());
-        out
+        self.copy(state, false, self.settings().delivered_to.file).plain(self.content())
     }
 
     /// The message as it stands in an mbox.
     pub(super) fn for_mbox(&self, state: &State) -> Vec<u8> {
-        let mut out = self.top_lines(state, true, self.settings().delivered_to.file);
-        push_quoted(&mut out, self.content());
-        if !out.ends_with(b"\n") {
-            out.push(b'\n');
-        }
-        out.push(b'\n');
-        out
+        self.copy(state, true, self.settings().delivered_to.file).mbox(self.content())
     }
 
-    fn top_lines(&self, state: &State, with_separator: bool, with_delivered: bool) -> Vec<u8> {
-        let mut out = String::with_capacity(256 + self.content().len());
-        let sender = address::quote(&state.sender);
-        if with_separator {
-            let from = if sender.is_empty() { "MAILER-DAEMON" } else { &sender };
-            let _ = writeln!(out, "From {from}  {}", message::ctime(self.daemon().p.now().unix()));
-        }
-        let _ = writeln!(out, "Return-Path: <{sender}>");
-        if !state.rcpt.original.is_empty() {
-            let _ = writeln!(out, "X-Original-To: {}", address::quote(&state.rcpt.original));
-        }
-        if with_delivered {
-            let _ = writeln!(out, "Delivered-To: {}", address::quote(&state.delivered));
-        }
-        out.into_bytes()
-    }
-}
-
-/// Appends lines; one that would look like the beginning of a message gets a `>` (mbox(5)).
-fn push_quoted(out: &mut Vec<u8>, text: &[u8]) {
-    let mut rest = text;
-    if rest.starts_with(b"From ") {
-        out.push(b'>');
-    }
-    while let Some(at) = memchr::memmem::find(rest, b"\nFrom ") {
-        out.extend_from_slice(&rest[..=at]);
-        out.push(b'>');
-        rest = &rest[at + 1..];
-    }
-    out.extend_from_slice(rest);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::push_quoted;
-    use proptest::prelude::*;
-
-    /// Octets of every kind, and lines that look like the beginning of a message more often than chance has it.
-    fn body() -> impl Strategy<Value = Vec<u8>> {
-        let line = prop_oneof![
-            proptest::collection::vec(any::<u8>(), 0..20),
-            "(>{0,2}From |From|from )[a-z ]{0,5}".prop_map(String::into_bytes),
-        ];
-        proptest::collection::vec(line, 0..8).prop_map(|lines| lines.join(&b'\n'))
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_quoted_is_read_back(body in body()) {
-            let mut quoted = Vec::new();
-            push_quoted(&mut quoted, &body);
-            prop_assert!(!quoted.split(|&b| b == b'\n').any(|line| line.starts_with(b"From ")));
-            // A line that began with `>From ` already is left as it is, so the reading is by the original.
-            let mut read = quoted.split(|&b| b == b'\n');
-            for line in body.split(|&b| b == b'\n') {
-                let stored = read.next().expect("as many lines as before");
-                let stored = if line.starts_with(b"From ") { &stored[1..] } else { stored };
-                prop_assert_eq!(line, stored);
-            }
-            prop_assert!(read.next().is_none());
+    fn copy<'s>(&self, state: &'s State, with_separator: bool, with_delivered: bool) -> Copy<'s> {
+        Copy {
+            separator: with_separator.then(|| self.daemon().p.now()),
+            sender: &state.sender,
+            return_path: true,
+            original: &state.rcpt.original,
+            delivered: with_delivered.then_some(&*state.delivered),
         }
     }
 }

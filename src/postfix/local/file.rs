@@ -1,9 +1,9 @@
 //! Delivery to a file named in an alias or `.forward`: an mbox, a Maildir, or `/dev/null`.
 
-use super::mbox::Target;
 use super::seen::Key;
 use super::{Expansion, State, Status, Work};
 use crate::postfix::deliver::Dsn;
+use crate::postfix::mbox::Target;
 use std::rc::Rc;
 
 /// The word by which `allow_mail_to_…` names where a destination stands; nothing where the
@@ -26,7 +26,7 @@ impl<'a> Work<'a> {
             return Status::Done;
         }
         if !is_allowed(&self.settings().allow_files, state.expansion) {
-            return self.failed_part(state, Dsn::new("5.7.1", "mail to file is restricted")).await;
+            return self.failed(state, Dsn::new("5.7.1", "mail to file is restricted")).await;
         }
         if self.is_rehearsal() {
             return self.sent(state, format!("delivers to file: {path}")).await;
@@ -45,7 +45,7 @@ impl<'a> Work<'a> {
 
     async fn append_to_file(&self, state: &State, path: &str) -> Result<(), Dsn> {
         let target = Target { path, cred: self.rights(state), give_to: None, lock_may_fail: true };
-        let mbox = self.open_mbox(&target).await?;
+        let mbox = self.agent.opener.open(&target).await?;
         if mbox.stat.is_file() && mbox.stat.mode & 0o111 != 0 {
             return Err(Dsn::new("5.7.1", "file is executable"));
         }

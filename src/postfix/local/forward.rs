@@ -101,6 +101,7 @@ impl<'a> Work<'a> {
             content: self.content().clone(),
             trace: TraceFlags::None,
             internal: true,
+            ..Submission::default()
         };
         let what = |s: &Submission| format!("{} forwarded for {} recipients", request.id, s.recipients.len());
         stream.send(what, submission).ok()?;

@@ -1,11 +1,11 @@
 //! A user's mailbox, or what stands for it: `mailbox_transport`, `mailbox_command`, a Maildir, an
 //! mbox in `mail_spool_directory` or at `home_mailbox`.
 
-use super::mbox::Target;
 use super::seen::Key;
 use super::{Expansion, State, Status, Work, rights_of};
 use crate::postfix::deliver::Dsn;
 use crate::postfix::dict::{Found, Maps};
+use crate::postfix::mbox::Target;
 use crate::world::passwd::Passwd;
 use std::rc::Rc;
 
@@ -113,7 +113,7 @@ impl<'a> Work<'a> {
     }
 
     async fn append_to_mailbox(&'a self, state: &State, target: &Target<'_>) -> Result<(), Dsn> {
-        let mbox = self.open_mbox(target).await?;
+        let mbox = self.agent.opener.open(target).await?;
         let path = target.path;
         if !mbox.stat.is_file() {
             return Err(Dsn::new("5.2.0", format!("destination {path} is not a regular file")));

@@ -31,7 +31,6 @@ pub struct Settings {
     pub allow_files: Vec<Rc<str>>,
     pub propagate: Vec<Rc<str>>,
     pub default_privs: Rc<str>,
-    pub mailbox_size_limit: u64,
     pub duplicate_limit: usize,
     pub strict_owner: bool,
     pub owner_special: bool,
@@ -39,7 +38,6 @@ pub struct Settings {
     pub reset_owner: bool,
     pub frozen_delivered: bool,
     pub delivered_to: DeliveredTo,
-    pub locks: Locks,
     pub aliases: Vec<Dict>,
     pub mailbox_transport_maps: Maps,
     pub mailbox_command_maps: Maps,
@@ -54,20 +52,9 @@ pub struct DeliveredTo {
     pub forward: bool,
 }
 
-/// How mailboxes are locked (`mailbox_delivery_lock`, `deliver_lock_…`, `stale_lock_time`).
-#[derive(Clone, Copy)]
-pub struct Locks {
-    pub dot: bool,
-    pub kernel: bool,
-    pub attempts: i64,
-    pub delay: Duration,
-    pub stale: Duration,
-}
-
 impl Settings {
     pub fn read(daemon: &Daemon) -> Settings {
         let delivered_to = daemon.config.list("prepend_delivered_header");
-        let locks = daemon.config.list("mailbox_delivery_lock");
         let is = |list: &[Rc<str>], word: &str| list.iter().any(|w| w.eq_ignore_ascii_case(word));
         Settings {
             myhostname: daemon.string("myhostname"),
@@ -91,7 +78,6 @@ impl Settings {
             allow_files: daemon.config.list("allow_mail_to_files"),
             propagate: daemon.config.list("propagate_unmatched_extensions"),
             default_privs: daemon.string("default_privs"),
-            mailbox_size_limit: daemon.int("mailbox_size_limit").max(0) as u64,
             duplicate_limit: daemon.int("duplicate_filter_limit").max(0) as usize,
             strict_owner: daemon.yes("strict_mailbox_ownership"),
             owner_special: daemon.yes("owner_request_special"),
@@ -102,13 +88,6 @@ impl Settings {
                 command: is(&delivered_to, "command"),
                 file: is(&delivered_to, "file"),
                 forward: is(&delivered_to, "forward"),
-            },
-            locks: Locks {
-                dot: is(&locks, "dotlock"),
-                kernel: is(&locks, "fcntl") || is(&locks, "flock"),
-                attempts: daemon.int("deliver_lock_attempts").max(1),
-                delay: daemon.seconds("deliver_lock_delay"),
-                stale: daemon.seconds("stale_lock_time"),
             },
             aliases: open_aliases(daemon),
             mailbox_transport_maps: open(daemon, "mailbox_transport_maps", Flags::USUAL),

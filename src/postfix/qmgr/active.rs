@@ -1,12 +1,13 @@
 //! A message in the active queue, from being read to being removed, deferred or returned.
 
-use super::site::{Admission, SiteName};
+use super::site::{Admission, Pace, SiteName};
 use super::{Qmgr, queue};
 use crate::postfix::bounce::{self, Report, ReportKind};
-use crate::postfix::deliver::Dsn;
-use crate::postfix::ipc::{DeliveryReport, DeliveryRequest, RewriteContext, TraceFlags};
+use crate::postfix::deliver::{self, Dsn};
+use crate::postfix::ipc::{AddressClass, DeliveryReport, DeliveryRequest, RewriteContext, TraceFlags};
 use crate::postfix::queue::{Queue, QueueFile, Recipient, SPOOL};
-use crate::postfix::record::Malformed;
+use crate::postfix::record::{Malformed, Type};
+use crate::proto::address;
 use crate::trace::{Decision, Outcome};
 use crate::world::clock::{Duration, Time};
 use crate::world::fs::Touch;
@@ -38,7 +39,7 @@ impl Message {
     fn trace_flags(&self) -> TraceFlags {
         match self.file.attribute("trace_flags").as_deref() {
             Some("256") => TraceFlags::VerifyOnly,
-            Some("512") => TraceFlags::Record,
+            Some("1024") => TraceFlags::Record,
             _ => TraceFlags::None,
         }
     }
@@ -68,6 +69,9 @@ impl Message {
         }
     }
 }
+
+/// Transport, next hop and final form of a recipient, and his class where that was found.
+type Destination = (Rc<str>, Rc<str>, Rc<str>, Option<AddressClass>);
 
 /// Some recipients of a message for one destination.
 struct Batch {
@@ -140,34 +144,74 @@ impl Open {
 impl Qmgr {
     /// Sorts the recipients by destination.
     async fn sort(&self, message: &Message) -> Vec<Batch> {
-        let mut batches: Vec<Batch> = Vec::new();
+        let mut sorted = Vec::with_capacity(message.file.recipients.len());
         for rcpt in &message.file.recipients {
-            let (transport, nexthop, address) = self.destination(message, rcpt).await;
-            let limit = self.limit(&transport, "destination_recipient_limit", 50);
-            // An agent that takes one recipient at a time has a destination for each.
-            let place = if limit == 1 { address.clone() } else { nexthop.clone() };
-            let site: SiteName = (transport.clone(), place);
+            let (transport, nexthop, address, class) = self.destination(message, rcpt).await;
             let rcpt = Recipient { address, ..rcpt.clone() };
-            match batches
-                .iter_mut()
-                .rev()
-                .find(|b| b.site == site && (limit == 0 || b.recipients.len() < limit))
-            {
-                Some(batch) => batch.recipients.push(rcpt),
-                None => batches.push(Batch { transport, nexthop, site, recipients: vec![rcpt] }),
+            if class == Some(AddressClass::Local) && self.discards(message, &rcpt) {
+                continue;
+            }
+            let limit = self.limit(&transport, "destination_recipient_limit", 50);
+            let is_reason = ["error", "retry"].contains(&&*transport);
+            // An agent that takes one recipient at a time has a destination for each.
+            let place: Rc<str> = if limit == 1 && !is_reason {
+                let local = rcpt.address.rsplit_once('@').map_or(&*rcpt.address, |(local, _)| local);
+                let (user, _) = address::split_extension(local, &self.settings.delimiter);
+                format!("{user}@{nexthop}").to_lowercase().into()
+            } else {
+                nexthop.to_lowercase().into()
+            };
+            sorted.push(((transport, place), nexthop, limit, rcpt));
+        }
+        // Recipients of one destination stand together, those of one domain side by side.
+        sorted.sort_by(|a, b| {
+            let domain = |address: &str| address.rsplit_once('@').map(|(_, d)| d.to_lowercase());
+            let key = |address: &Rc<str>| (domain(address).is_none(), domain(address), address.clone());
+            let by_address = || key(&a.3.address).cmp(&key(&b.3.address));
+            a.0.cmp(&b.0).then_with(by_address).then_with(|| key(&a.3.original).cmp(&key(&b.3.original)))
+        });
+        let mut batches: Vec<Batch> = Vec::new();
+        for (site, nexthop, limit, rcpt) in sorted {
+            match batches.last_mut() {
+                Some(batch) if batch.site == site && (limit == 0 || batch.recipients.len() < limit) => {
+                    batch.recipients.push(rcpt);
+                }
+                _ => {
+                    let transport = site.0.clone();
+                    batches.push(Batch { transport, nexthop, site, recipients: vec![rcpt] });
+                }
             }
         }
         batches
     }
 
+    /// A notification to the postmaster that comes back to this host is told to nobody.
+    fn discards(&self, message: &Message, rcpt: &Recipient) -> bool {
+        let local = rcpt.address.rsplit_once('@').map_or(&*rcpt.address, |(local, _)| local);
+        if !local.eq_ignore_ascii_case(&self.settings.double_bounce) {
+            return false;
+        }
+        let now = self.daemon.p.now();
+        let times = [message.file.arrival, message.since, now, now, now];
+        let text = "undeliverable postmaster notification discarded";
+        let line = deliver::line(&message.id, rcpt, "none", times, &Dsn::new("2.0.0", text), "sent");
+        self.daemon.msg.log(&line);
+        deliver::strike(&self.daemon.p, &message.id, rcpt);
+        true
+    }
+
     /// Transport, next hop and final form of a recipient.
-    async fn destination(&self, message: &Message, rcpt: &Recipient) -> (Rc<str>, Rc<str>, Rc<str>) {
+    async fn destination(&self, message: &Message, rcpt: &Recipient) -> Destination {
         let resolved = self.resolve(&message.file.sender, &rcpt.address).await;
+        let later = |reason: String, address| ("retry".into(), reason.into(), address, None);
         if resolved.failed {
-            return ("retry".into(), "4.3.0 address resolver failure".into(), rcpt.address.clone());
+            return later("4.3.0 address resolver failure".to_owned(), rcpt.address.clone());
         }
         if resolved.error {
-            return ("error".into(), "5.1.3 bad address syntax".into(), rcpt.address.clone());
+            return ("error".into(), "5.1.3 bad address syntax".into(), resolved.recipient, None);
+        }
+        if let Some(dsn) = self.dead_transport(&resolved.transport) {
+            return later(format!("{} {}", dsn.status, dsn.reason), resolved.recipient);
         }
         if self.settings.defer_transports.contains(&resolved.transport) {
             self.daemon.p.decide(|| Decision {
@@ -177,9 +221,26 @@ impl Qmgr {
                 compared: format!("{} is one of them", resolved.transport),
                 outcome: Outcome::Becomes("deferred transport".into()),
             });
-            return ("retry".into(), "4.3.2 deferred transport".into(), resolved.recipient);
+            return later("4.3.2 deferred transport".to_owned(), resolved.recipient);
         }
-        (resolved.transport, resolved.nexthop, resolved.recipient)
+        (resolved.transport, resolved.nexthop, resolved.recipient, Some(resolved.class))
+    }
+
+    /// Why a transport is left alone now, if it is.
+    fn dead_transport(&self, transport: &str) -> Option<Dsn> {
+        let mut dead = self.dead.borrow_mut();
+        let (until, dsn) = dead.get(transport)?;
+        if self.daemon.p.now() < *until {
+            return Some(dsn.clone());
+        }
+        dead.remove(transport);
+        None
+    }
+
+    /// A transport cannot be used: it is left alone for `transport_retry_time`.
+    fn leave_alone(&self, transport: &str, dsn: &Dsn) {
+        let until = self.daemon.p.now() + self.settings.transport_retry;
+        self.dead.borrow_mut().insert(transport.into(), (until, dsn.clone()));
     }
 
     /// `TRANSPORT_what`, or `default_what`.
@@ -194,20 +255,38 @@ impl Qmgr {
     /// One hand-over to a delivery agent, once its destination has room for it.
     async fn deliver_batch(&self, message: &Message, batch: Batch) {
         let world = self.daemon.p.world();
-        let limit = self.limit(&batch.transport, "destination_concurrency_limit", 20);
-        let initial = self.settings.initial_concurrency;
-        match self.sites.enter(world, &batch.site, initial, limit).await {
+        let pace = self.pace(&batch.transport);
+        match self.sites.enter(world, &batch.site, &pace).await {
             Admission::Go => {
                 let report = self.hand_over(message, &batch.transport, batch.nexthop, batch.recipients).await;
                 message.deferred.set(message.deferred.get() | report.deferred);
-                let pause = self.settings.minimal_backoff;
-                self.sites.done(world, &batch.site, report.site_down.as_ref(), pause);
+                self.sites.done(world, &batch.site, report.site_down.as_ref(), &pace);
             }
             Admission::Down(dsn) => {
                 let reason = format!("{} delivery temporarily suspended: {}", dsn.status, dsn.reason);
                 let report = self.hand_over(message, "retry", reason.into(), batch.recipients).await;
                 message.deferred.set(message.deferred.get() | report.deferred);
             }
+        }
+    }
+
+    /// How fast deliveries of a transport may follow each other.
+    fn pace(&self, transport: &str) -> Pace {
+        let config = &self.daemon.config;
+        let delay = config
+            .seconds(&format!("{transport}_destination_rate_delay"))
+            .or_else(|_| config.seconds("default_destination_rate_delay"))
+            .unwrap_or_default();
+        let limit = self.limit(transport, "destination_concurrency_limit", 20);
+        Pace {
+            initial: config
+                .int(&format!("{transport}_initial_destination_concurrency"))
+                .map_or(self.settings.initial_concurrency, |n| n.max(1) as usize),
+            // A pause between deliveries makes sense for one at a time only.
+            limit: if delay.is_zero() { limit } else { 1 },
+            failed_cohorts: self.limit(transport, "destination_concurrency_failed_cohort_limit", 1),
+            rest: self.settings.minimal_backoff,
+            delay,
         }
     }
 
@@ -249,10 +328,9 @@ impl Qmgr {
             return report;
         }
         // The agent died at it: what it had done is struck in the file, the rest waits.
-        self.daemon.msg.log(&format!("warning: private/{transport} socket: malformed response"));
-        let reason = "unknown mail transport error";
-        let site_down = Some(Dsn::new("4.3.0", reason));
-        DeliveryReport { deferred: true, site_down }
+        self.daemon.msg.log_warn(format!("private/{transport} socket: malformed response"));
+        self.leave_alone(transport, &Dsn::new("4.3.0", "unknown mail transport error"));
+        DeliveryReport { deferred: true, site_down: None }
     }
 
     /// There is no such service, or it does not answer.
@@ -264,18 +342,17 @@ impl Qmgr {
         error: crate::world::errno::Errno,
         recipients: Vec<Recipient>,
     ) -> DeliveryReport {
-        let id = &message.id;
         let shown = path.strip_prefix(SPOOL).unwrap_or(path).trim_start_matches('/');
-        self.daemon.msg.log(&format!("warning: connect to transport {shown}: {error}"));
+        let dsn = Dsn::new("4.3.0", "mail transport unavailable");
+        if self.dead_transport(transport).is_none() {
+            self.daemon.msg.log_warn(format!("connect to transport {shown}: {error}"));
+            self.leave_alone(transport, &dsn);
+        }
         if transport == "retry" {
             return DeliveryReport { deferred: true, site_down: None };
         }
-        let dsn = Dsn::new("4.3.0", "mail transport unavailable");
         let nexthop = format!("{} {}", dsn.status, dsn.reason).into();
-        let _ = id;
-        let mut report = Box::pin(self.hand_over(message, "retry", nexthop, recipients)).await;
-        report.site_down = Some(dsn);
-        report
+        Box::pin(self.hand_over(message, "retry", nexthop, recipients)).await
     }
 
     /// All recipients have had their try: the message goes, waits, or goes back.
@@ -284,8 +361,13 @@ impl Qmgr {
         if !p.exists(&Queue::Active.path(id)) {
             return; // deleted meanwhile, by postsuper
         }
-        if p.exists(&queue::path("bounce", id)) {
-            bounce::flush(&self.daemon, "bounce", message.report(ReportKind::Failure)).await;
+        let failed = |what: &str| self.daemon.msg.log(&format!("{id}: status=deferred ({what} failed)"));
+        if p.exists(&queue::path("bounce", id))
+            && !bounce::flush(&self.daemon, "bounce", message.report(ReportKind::Failure)).await
+        {
+            // Nobody knows yet what failed: whatever its age, the message stays until somebody does.
+            failed("bounce");
+            return self.defer(message);
         }
         if p.exists(&queue::path("trace", id)) {
             let kind = if message.trace_flags() == TraceFlags::None {
@@ -293,23 +375,36 @@ impl Qmgr {
             } else {
                 ReportKind::Trace
             };
-            bounce::flush(&self.daemon, "trace", message.report(kind)).await;
+            if bounce::flush(&self.daemon, "trace", message.report(kind)).await {
+                self.no_second_report(message);
+            } else {
+                failed("trace");
+                message.deferred.set(true);
+            }
         }
         if !message.deferred.get() {
             return self.remove(id);
         }
         let age = p.now() - message.file.arrival;
-        if age > self.lifetime(message) {
+        let forced = p.stat(&Queue::Active.path(id), false).is_ok_and(|s| queue::is_expired(&s));
+        if forced || age >= self.lifetime(message) {
             let sender = &message.file.sender;
-            self.daemon.msg.log(&format!("{id}: from=<{sender}>, status=expired, returned to sender"));
-            bounce::flush(&self.daemon, "defer", message.report(ReportKind::Failure)).await;
-            return self.remove(id);
+            let what = if forced { "force-expired" } else { "expired" };
+            self.daemon.msg.log(&format!("{id}: from=<{sender}>, status={what}, returned to sender"));
+            if bounce::flush(&self.daemon, "defer", message.report(ReportKind::Failure)).await {
+                return self.remove(id);
+            }
+            failed("bounce");
+            return self.defer(message);
         }
         if let Some((offset, at)) = message.file.warn
-            && p.now() >= at
+            && p.now() + Duration::from_secs(1) >= at
         {
-            bounce::flush(&self.daemon, "defer", message.report(ReportKind::Delay)).await;
-            self.no_second_warning(id, offset);
+            if bounce::flush(&self.daemon, "defer", message.report(ReportKind::Delay)).await {
+                self.no_second_warning(id, offset);
+            } else {
+                failed("delay notification");
+            }
         }
         self.defer(message);
     }
@@ -347,6 +442,18 @@ impl Qmgr {
             self.daemon.msg.log(&format!("warning: {id}: rename to deferred: {e}"));
         }
         p.waiting(|| format!("{id} for its next try at {at}"));
+    }
+
+    /// The report on a message that has to wait is sent: its record counts no more.
+    fn no_second_report(&self, message: &Message) {
+        let Some(offset) = message.file.trace_record else { return };
+        let how = crate::world::fs::OpenFlags::WRITE;
+        if message.deferred.get()
+            && let Ok(file) = self.daemon.p.open(&Queue::Active.path(&message.id), how, 0)
+        {
+            let _ = file.seek(offset);
+            let _ = file.write_file(&[Type::Killed as u8]);
+        }
     }
 
     /// The warning is sent: its record no longer says when.

@@ -34,6 +34,22 @@ struct Site {
     /// The part of a cohort that has failed in a row.
     failed_cohorts: f64,
     down: Option<(Time, Dsn)>,
+    /// No delivery begins before this.
+    not_before: Time,
+}
+
+/// How fast deliveries to a destination may follow each other.
+pub struct Pace {
+    /// How many at a time to begin with (`initial_destination_concurrency`).
+    pub initial: usize,
+    /// How many at most (`…_destination_concurrency_limit`), zero for any number.
+    pub limit: usize,
+    /// How many cohorts may fail (`…_destination_concurrency_failed_cohort_limit`), zero for any number.
+    pub failed_cohorts: usize,
+    /// How long a destination that is down is left alone.
+    pub rest: Duration,
+    /// The pause between two deliveries (`…_destination_rate_delay`).
+    pub delay: Duration,
 }
 
 /// May a delivery go on?
@@ -46,21 +62,36 @@ pub enum Admission {
 
 impl Sites {
     /// Waits for a place among the deliveries to a destination.
-    pub async fn enter(&self, world: &World, name: &SiteName, initial: usize, limit: usize) -> Admission {
+    pub async fn enter(&self, world: &World, name: &SiteName, pace: &Pace) -> Admission {
+        loop {
+            let (admission, wait) = self.admit(world, name, pace).await;
+            if wait.is_zero() {
+                return admission;
+            }
+            crate::world::timer::sleep(world, wait, crate::world::agenda::Weight::Idle).await;
+        }
+    }
+
+    /// Waits for a place; where there is one but a pause is not over yet, says how long that is.
+    async fn admit(&self, world: &World, name: &SiteName, pace: &Pace) -> (Admission, Duration) {
         poll_fn(|_| {
             let mut sites = self.sites.borrow_mut();
-            let site = sites.entry(name.clone()).or_insert_with(|| Site::new(initial, limit));
+            let site = sites.entry(name.clone()).or_insert_with(|| Site::new(pace));
             if let Some((until, dsn)) = &site.down {
                 if world.now() < *until {
-                    return Poll::Ready(Admission::Down(dsn.clone()));
+                    return Poll::Ready((Admission::Down(dsn.clone()), Duration::ZERO));
                 }
                 site.down = None;
-                site.window = initial.min(limit.max(1));
+                site.window = pace.initial.min(site.limit);
                 site.failed_cohorts = 0.0;
             }
             if site.running < site.window {
+                let now = world.now();
+                if now < site.not_before {
+                    return Poll::Ready((Admission::Go, site.not_before - now));
+                }
                 site.running += 1;
-                return Poll::Ready(Admission::Go);
+                return Poll::Ready((Admission::Go, Duration::ZERO));
             }
             if let Some(task) = world.current_task()
                 && !site.waiting.contains(&task)
@@ -73,30 +104,35 @@ impl Sites {
     }
 
     /// A delivery has ended; `down` says why the destination could not be reached at all.
-    pub fn done(&self, world: &World, name: &SiteName, down: Option<&Dsn>, pause: Duration) {
+    pub fn done(&self, world: &World, name: &SiteName, down: Option<&Dsn>, pace: &Pace) {
         let mut sites = self.sites.borrow_mut();
         let Some(site) = sites.get_mut(name) else { return };
         site.running = site.running.saturating_sub(1);
         match down {
             None => {
-                site.window = (site.window + 1).min(site.limit);
+                // Growth follows use: a destination that is not busy needs no more room.
+                if site.window < site.running + 1 + pace.initial {
+                    site.window = (site.window + 1).min(site.limit);
+                }
                 site.failed_cohorts = 0.0;
             }
             Some(dsn) => {
                 site.failed_cohorts += 1.0 / site.window as f64;
                 site.window = (site.window - 1).max(1);
-                if site.failed_cohorts >= 1.0 {
-                    site.down = Some((world.now() + pause, dsn.clone()));
+                if pace.failed_cohorts > 0 && site.failed_cohorts >= pace.failed_cohorts as f64 {
+                    site.down = Some((world.now() + pace.rest, dsn.clone()));
                 }
             }
         }
+        site.not_before = world.now() + pace.delay;
         let free = if site.down.is_some() { usize::MAX } else { site.window.saturating_sub(site.running) };
         let n = free.min(site.waiting.len());
         for task in site.waiting.drain(..n) {
             world.wake(task);
         }
         // What is not in use and holds no grudge need not be remembered.
-        if site.running == 0 && site.waiting.is_empty() && site.down.is_none() && site.failed_cohorts == 0.0 {
+        let is_idle = site.running == 0 && site.waiting.is_empty() && pace.delay.is_zero();
+        if is_idle && site.down.is_none() && site.failed_cohorts == 0.0 {
             sites.remove(name);
         }
     }
@@ -116,10 +152,11 @@ impl Sites {
 }
 
 impl Site {
-    fn new(initial: usize, limit: usize) -> Site {
+    fn new(pace: &Pace) -> Site {
         // A limit of zero means none.
-        let limit = if limit == 0 { usize::MAX } else { limit };
-        let window = initial.min(limit);
-        Site { window, limit, running: 0, waiting: VecDeque::new(), failed_cohorts: 0.0, down: None }
+        let limit = if pace.limit == 0 { usize::MAX } else { pace.limit };
+        let window = pace.initial.min(limit);
+        let (waiting, not_before) = (VecDeque::new(), Time::default());
+        Site { window, limit, running: 0, waiting, failed_cohorts: 0.0, down: None, not_before }
     }
 }

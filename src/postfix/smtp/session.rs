@@ -1,7 +1,8 @@
-//! One SMTP session: greeting, handshake, and the message with its recipients.
+//! One SMTP or LMTP session: greeting, handshake, and the message with its recipients.
 
-use super::Settings;
-use super::destination::Host;
+use super::Client;
+use super::destination::{Host, Place, Trouble};
+use super::settings::{Protocol, Settings};
 use crate::postfix::deliver::{Delivery, Dsn, Progress};
 use crate::postfix::queue::{Recipient, notify};
 use crate::postfix::server::Daemon;
@@ -23,12 +24,24 @@ pub struct Failure {
     pub progress: Progress,
     /// Does it concern the destination, and not only this message?
     pub whole_site: bool,
+    /// Could it be a mistake in the configuration, and which?
+    pub trouble: Option<Trouble>,
 }
 
 impl Failure {
     /// Nobody was reached.
     pub fn whole(dsn: Dsn) -> Failure {
-        Failure { dsn, relay: None, progress: Progress::default(), whole_site: true }
+        Failure { dsn, relay: None, progress: Progress::default(), whole_site: true, trouble: None }
+    }
+
+    /// There is nobody to call.
+    pub fn before(dsn: Dsn, trouble: Trouble) -> Failure {
+        Failure { trouble: Some(trouble), ..Failure::whole(dsn) }
+    }
+
+    /// For this message alone.
+    fn message(dsn: Dsn) -> Failure {
+        Failure { whole_site: false, ..Failure::whole(dsn) }
     }
 }
 
@@ -36,18 +49,19 @@ impl Failure {
 #[derive(Default)]
 struct Features {
     pipelining: bool,
-    size: bool,
+    size: Option<u64>,
     eight_bit: bool,
     dsn: bool,
     smtputf8: bool,
 }
 
 /// What is being said, for errors.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
     Greeting,
     Ehlo,
     Helo,
+    Lhlo,
     Mail,
     Rcpt,
     Data,
@@ -62,6 +76,7 @@ impl Step {
             Step::Greeting => "receiving the initial server greeting",
             Step::Ehlo => "performing the EHLO handshake",
             Step::Helo => "performing the HELO handshake",
+            Step::Lhlo => "performing the LHLO handshake",
             Step::Mail => "sending MAIL FROM",
             Step::Rcpt => "sending RCPT TO",
             Step::Data => "sending DATA command",
@@ -76,6 +91,7 @@ impl Step {
             Step::Greeting => "greeting",
             Step::Ehlo => "EHLO command",
             Step::Helo => "HELO command",
+            Step::Lhlo => "LHLO command",
             Step::Mail => "MAIL FROM command",
             Step::Rcpt => "RCPT TO command",
             Step::Data => "DATA command",
@@ -86,6 +102,7 @@ impl Step {
 
 /// One session.
 pub struct Session<'a> {
+    client: &'a Client<'a>,
     daemon: &'a Daemon,
     settings: &'a Settings,
     delivery: &'a Delivery<'a>,
@@ -94,37 +111,47 @@ pub struct Session<'a> {
     connected: Time,
     input: BytesMut,
     features: Features,
+    /// No other server is tried after this one.
+    is_final: bool,
 }
 
 impl<'a> Session<'a> {
     /// On a connection that stands.
-    pub fn new(
-        daemon: &'a Daemon,
-        settings: &'a Settings,
-        delivery: &'a Delivery<'a>,
-        host: &'a Host,
-        stream: Stream,
-    ) -> Session<'a> {
+    pub fn new(client: &'a Client<'a>, host: &'a Host, stream: Stream, is_final: bool) -> Session<'a> {
+        let Client { daemon, settings, delivery, .. } = *client;
         let connected = daemon.p.now();
         let (input, features) = (BytesMut::new(), Features::default());
-        Session { daemon, settings, delivery, host, stream, connected, input, features }
+        Session { client, daemon, settings, delivery, host, stream, connected, input, features, is_final }
     }
 
-    /// Greeting and handshake.
+    /// Greeting and handshake, on behalf of the next hop `site`.
     ///
     /// # Errors
     /// The server does not want to talk; the next one may.
-    pub async fn hello(&mut self, is_final: bool) -> Result<(), Failure> {
+    pub async fn hello(&mut self, site: &str) -> Result<(), Failure> {
         let greeting = self.receive(Step::Greeting, self.settings.helo_timeout).await?;
         if greeting.code / 100 != 2 {
-            let hard = greeting.code / 100 == 5 && (is_final || !self.settings.skip_5xx_greeting);
+            let hard = greeting.code / 100 == 5 && !self.settings.skip_5xx_greeting;
             return Err(self.unwilling(&greeting, hard));
+        }
+        if self.settings.protocol == Protocol::Smtp && self.is_own_name(&greeting) {
+            let (host, own) = (self.host.relay(), &self.settings.myhostname);
+            self.daemon.msg.log_warn(format!("host {host} greeted me with my own hostname {own}"));
+        }
+        if self.settings.protocol == Protocol::Lmtp {
+            let reply = self.say(&format!("LHLO {}", self.settings.helo_name), Step::Lhlo).await?;
+            if reply.code / 100 != 2 {
+                return Err(self.unwilling(&reply, reply.code / 100 == 5));
+            }
+            self.learn(&reply);
+            return Ok(());
         }
         let esmtp = self.settings.always_ehlo || greeting.text().contains("ESMTP");
         if esmtp && !self.settings.never_ehlo {
             let reply = self.say(&format!("EHLO {}", self.settings.helo_name), Step::Ehlo).await?;
             match reply.code / 100 {
                 2 => {
+                    self.is_somebody_else(&reply, site)?;
                     self.learn(&reply);
                     return Ok(());
                 }
@@ -133,7 +160,28 @@ impl<'a> Session<'a> {
             }
         }
         let reply = self.say(&format!("HELO {}", self.settings.helo_name), Step::Helo).await?;
-        if reply.code / 100 == 2 { Ok(()) } else { Err(self.unwilling(&reply, reply.code / 100 == 5)) }
+        if reply.code / 100 != 2 {
+            return Err(self.unwilling(&reply, reply.code / 100 == 5));
+        }
+        self.is_somebody_else(&reply, site)
+    }
+
+    /// A server with this host's name would send the mail back here, for ever.
+    fn is_somebody_else(&self, reply: &Reply, site: &str) -> Result<(), Failure> {
+        if !self.is_own_name(reply) {
+            return Ok(());
+        }
+        let (host, own) = (self.host.relay(), &self.settings.myhostname);
+        self.daemon.msg.log_warn(format!("host {host} replied to HELO/EHLO with my own hostname {own}"));
+        let status = if self.host.is_best { "5.4.6" } else { "4.4.6" };
+        let dsn = Dsn::new(status, format!("mail for {site} loops back to myself"));
+        let failure = self.failure(dsn, true);
+        Err(Failure { trouble: self.host.is_best.then_some(Trouble::Loop), ..failure })
+    }
+
+    fn is_own_name(&self, reply: &Reply) -> bool {
+        let name = reply.lines.first().and_then(|l| l.split_ascii_whitespace().next()).unwrap_or_default();
+        name.eq_ignore_ascii_case(&self.settings.myhostname)
     }
 
     async fn say(&mut self, line: &str, step: Step) -> Result<Reply, Failure> {
@@ -143,14 +191,16 @@ impl<'a> Session<'a> {
 
     /// RFC 5321, section 4.1.1.1
     fn learn(&mut self, reply: &Reply) {
+        let discard = self.discarded_keywords();
         for line in reply.lines.iter().skip(1) {
-            let keyword = line.split(' ').next().unwrap_or_default().to_ascii_uppercase();
-            if self.settings.discard_keywords.contains(&keyword) {
+            let mut words = line.split(' ').filter(|w| !w.is_empty());
+            let keyword = words.next().unwrap_or_default().to_ascii_uppercase();
+            if discard.contains(&keyword) {
                 continue;
             }
             match keyword.as_str() {
                 "PIPELINING" => self.features.pipelining = true,
-                "SIZE" => self.features.size = true,
+                "SIZE" => self.features.size = Some(words.next().and_then(|n| n.parse().ok()).unwrap_or(0)),
                 "8BITMIME" => self.features.eight_bit = true,
                 "DSN" => self.features.dsn = true,
                 "SMTPUTF8" => self.features.smtputf8 = true,
@@ -159,15 +209,42 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// What the server may say without being believed.
+    fn discarded_keywords(&self) -> Vec<String> {
+        let Place::Inet(at) = &self.host.place else { return self.settings.discard_keywords.clone() };
+        match self.settings.discard_keyword_maps.find(&at.ip().to_string()) {
+            Ok(Some(found)) => crate::postfix::config::typed::words(&found.value)
+                .into_iter()
+                .map(str::to_ascii_uppercase)
+                .collect(),
+            _ => self.settings.discard_keywords.clone(),
+        }
+    }
+
     /// The message, to all who are left; who is answered for good is taken off.
     ///
     /// # Errors
     /// Why those that are still left have to try elsewhere or later.
-    pub async fn transfer(&mut self, left: &mut Vec<Recipient>, is_final: bool) -> Result<(), Failure> {
+    pub async fn transfer(&mut self, left: &mut Vec<Recipient>) -> Result<(), Failure> {
         let timeouts =
             (self.settings.mail_timeout, self.settings.rcpt_timeout, self.settings.data_init_timeout);
-        let mail = self.mail_command();
-        let commands: Vec<String> = left.iter().map(|r| self.rcpt_command(r)).collect();
+        let size = self.delivery.request.size;
+        if let Some(limit) = self.features.size.filter(|limit| *limit > 0 && size > *limit) {
+            let text =
+                format!("message size {size} exceeds size limit {limit} of server {}", self.host.named());
+            let dsn = Dsn::new("5.3.4", text);
+            for rcpt in left.drain(..) {
+                self.delivery.failed(&rcpt, &self.relay(), self.progress(), &dsn).await;
+            }
+            return Ok(());
+        }
+        let sender = self.client.outside(&self.delivery.request.sender).await.map_err(Failure::message)?;
+        let mail = self.mail_command(&sender);
+        let mut commands = Vec::with_capacity(left.len());
+        for rcpt in left.iter() {
+            let address = self.client.outside(&rcpt.address).await.map_err(Failure::message)?;
+            commands.push(self.rcpt_command(rcpt, &address));
+        }
         if self.features.pipelining {
             let all = mail + &commands.concat() + "DATA\r\n";
             self.send(all, Step::Mail).await?;
@@ -176,8 +253,13 @@ impl<'a> Session<'a> {
         }
         let reply = self.receive(Step::Mail, timeouts.0).await?;
         if reply.code / 100 != 2 {
-            self.leave().await;
-            return self.all_failed(left, &reply, Step::Mail, is_final).await;
+            if self.features.pipelining {
+                for _ in 0..=left.len() {
+                    self.receive(Step::Rcpt, timeouts.1).await?;
+                }
+            }
+            self.give_up().await;
+            return self.all_failed(left, &reply, Step::Mail).await;
         }
         let mut accepted = Vec::new();
         let mut later = Vec::new();
@@ -190,7 +272,8 @@ impl<'a> Session<'a> {
                 Ok(reply) if reply.code / 100 == 2 => accepted.push(rcpt),
                 Ok(reply) => {
                     let dsn = self.said(&reply, Step::Rcpt);
-                    if dsn.is_transient() && !is_final {
+                    if dsn.is_transient() && !self.is_final {
+                        self.elsewhere(&dsn);
                         failure = Some(self.failure(dsn, false));
                         later.push(rcpt);
                     } else {
@@ -206,7 +289,7 @@ impl<'a> Session<'a> {
                 }
             }
         }
-        let result = self.message(&mut accepted, is_final).await;
+        let result = self.message(&mut accepted).await;
         left.append(&mut accepted);
         left.append(&mut later);
         result?;
@@ -214,7 +297,7 @@ impl<'a> Session<'a> {
     }
 
     /// DATA, the message, and its end.
-    async fn message(&mut self, accepted: &mut Vec<Recipient>, is_final: bool) -> Result<(), Failure> {
+    async fn message(&mut self, accepted: &mut Vec<Recipient>) -> Result<(), Failure> {
         if accepted.is_empty() {
             if self.features.pipelining {
                 // DATA is under way already; its answer is of no interest (RFC 2920, section 3.1).
@@ -224,7 +307,7 @@ impl<'a> Session<'a> {
                     let _ = self.receive(Step::End, self.settings.data_done_timeout).await;
                 }
             }
-            self.leave().await;
+            self.give_up().await;
             return Ok(());
         }
         if !self.features.pipelining {
@@ -232,34 +315,85 @@ impl<'a> Session<'a> {
         }
         let reply = self.receive(Step::Data, self.settings.data_init_timeout).await?;
         if reply.code / 100 != 3 {
-            self.leave().await;
-            return self.all_failed(accepted, &reply, Step::Data, is_final).await;
+            self.give_up().await;
+            return self.all_failed(accepted, &reply, Step::Data).await;
         }
-        let mut wire = dot::encode(&self.delivery.content(), self.settings.line_length_limit);
+        let content = self.client.content_outside().await.map_err(Failure::message)?;
+        let mut wire = dot::encode(&content, self.settings.line_length_limit);
         if self.features.pipelining {
             wire.extend_from_slice(b"QUIT\r\n");
         }
         let sent = self.daemon.p.timeout(self.settings.data_xfer_timeout, self.stream.write(wire)).await;
         self.outcome(sent.map(|r| r.map_err(|_| ())), Step::Body)?;
+        if self.settings.protocol == Protocol::Lmtp {
+            return self.lmtp_answers(accepted).await;
+        }
         let reply = self.receive(Step::End, self.settings.data_done_timeout).await?;
-        if !self.features.pipelining {
+        if self.features.pipelining {
+            self.farewell().await;
+        } else {
             self.leave().await;
         }
         if reply.code / 100 != 2 {
-            return self.all_failed(accepted, &reply, Step::End, is_final).await;
+            return self.all_failed(accepted, &reply, Step::End).await;
         }
-        let status = reply.dsn().map_or_else(|| "2.0.0".to_owned(), |d| d.to_string());
-        let dsn = Dsn::new(&status, reply.joined());
         for rcpt in accepted.drain(..) {
-            self.delivery.sent(&rcpt, &self.relay(), self.progress(), &dsn).await;
+            self.delivered(rcpt, &reply).await;
         }
         Ok(())
     }
 
-    fn mail_command(&self) -> String {
+    /// An answer for each recipient (RFC 2033, section 4.2).
+    async fn lmtp_answers(&mut self, accepted: &mut Vec<Recipient>) -> Result<(), Failure> {
+        let mut later = Vec::new();
+        let mut failure = None;
+        while !accepted.is_empty() {
+            let reply = match self.receive(Step::End, self.settings.data_done_timeout).await {
+                Ok(reply) => reply,
+                Err(lost) => {
+                    accepted.append(&mut later);
+                    return Err(lost);
+                }
+            };
+            let rcpt = accepted.remove(0);
+            if reply.code / 100 == 2 {
+                self.delivered(rcpt, &reply).await;
+                continue;
+            }
+            let dsn = self.said(&reply, Step::End);
+            if dsn.is_transient() && !self.is_final {
+                self.elsewhere(&dsn);
+                failure = Some(self.failure(dsn, false));
+                later.push(rcpt);
+            } else {
+                self.delivery.failed(&rcpt, &self.relay(), self.progress(), &dsn).await;
+            }
+        }
+        if self.features.pipelining {
+            self.farewell().await;
+        } else {
+            self.leave().await;
+        }
+        accepted.append(&mut later);
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// The server has taken the message for a recipient.
+    async fn delivered(&self, mut rcpt: Recipient, reply: &Reply) {
+        let status = reply.dsn().map_or_else(|| "2.0.0".to_owned(), |d| d.to_string());
+        let dsn = Dsn::new(&status, reply.joined());
+        // A server that knows DSN tells of success itself.
+        if self.features.dsn {
+            rcpt.dsn_notify &= !notify::SUCCESS;
+        }
+        let action = if self.settings.assume_final && !self.features.dsn { "delivered" } else { "relayed" };
+        self.delivery.sent_as(action, &rcpt, &self.relay(), self.progress(), &dsn).await;
+    }
+
+    fn mail_command(&self, sender: &str) -> String {
         let r = &self.delivery.request;
-        let mut line = format!("MAIL FROM:<{}>", address::quote(&r.sender));
-        if self.features.size {
+        let mut line = format!("MAIL FROM:<{}>", address::quote(sender));
+        if self.features.size.is_some() {
             let _ = write!(line, " SIZE={}", r.size);
         }
         if self.features.eight_bit && self.delivery.is_eight_bit() {
@@ -276,8 +410,8 @@ impl<'a> Session<'a> {
         line + "\r\n"
     }
 
-    fn rcpt_command(&self, rcpt: &Recipient) -> String {
-        let mut line = format!("RCPT TO:<{}>", address::quote(&rcpt.address));
+    fn rcpt_command(&self, rcpt: &Recipient, address: &str) -> String {
+        let mut line = format!("RCPT TO:<{}>", address::quote(address));
         if self.features.dsn {
             if let Some((kind, text)) = rcpt.dsn_orcpt.split_once(';') {
                 let _ = write!(line, " ORCPT={kind};{}", xtext_encode(text));
@@ -290,15 +424,10 @@ impl<'a> Session<'a> {
     }
 
     /// The server refused all that is left.
-    async fn all_failed(
-        &self,
-        left: &mut Vec<Recipient>,
-        reply: &Reply,
-        step: Step,
-        is_final: bool,
-    ) -> Result<(), Failure> {
+    async fn all_failed(&self, left: &mut Vec<Recipient>, reply: &Reply, step: Step) -> Result<(), Failure> {
         let dsn = self.said(reply, step);
-        if dsn.is_transient() && !is_final {
+        if dsn.is_transient() && !self.is_final {
+            self.elsewhere(&dsn);
             return Err(self.failure(dsn, false));
         }
         for rcpt in left.drain(..) {
@@ -317,10 +446,15 @@ impl<'a> Session<'a> {
                 dsn.status = format!("4{}", &dsn.status[1..]).into();
             }
         }
-        if !hard {
-            self.daemon.msg.log(&format!("{}: {}", self.delivery.request.id, dsn.reason));
+        if !hard && !self.is_final {
+            self.elsewhere(&dsn);
         }
-        self.failure(dsn, true)
+        Failure { trouble: Some(Trouble::Refused), ..self.failure(dsn, true) }
+    }
+
+    /// Says why another server is tried.
+    fn elsewhere(&self, dsn: &Dsn) {
+        self.daemon.msg.log(&format!("{}: {}", self.delivery.request.id, dsn.reason));
     }
 
     /// A refusal in the words of the server.
@@ -340,8 +474,34 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Leaves a transaction that came to nothing.
+    async fn give_up(&mut self) {
+        if self.stream.write("RSET\r\n").await.is_ok()
+            && self.receive(Step::Mail, self.settings.rset_timeout).await.is_ok()
+        {
+            self.leave().await;
+        }
+    }
+
+    /// Hears the answer to QUIT out, where that is wanted.
+    async fn farewell(&mut self) {
+        if self.settings.skip_quit_response {
+            return;
+        }
+        loop {
+            if let Parsed::Reply(_) = reply::parse(&mut self.input) {
+                return;
+            }
+            match self.daemon.p.timeout(self.settings.quit_timeout, self.stream.read()).await {
+                Some(Ok(bytes)) if !bytes.is_empty() => self.input.extend_from_slice(&bytes),
+                _ => return,
+            }
+        }
+    }
+
     async fn leave(&mut self) {
         let _ = self.stream.write("QUIT\r\n").await;
+        self.farewell().await;
     }
 
     async fn send(&mut self, text: String, step: Step) -> Result<(), Failure> {
@@ -373,12 +533,15 @@ impl<'a> Session<'a> {
             Some(Err(())) => format!("lost connection with {} while {}", self.named(), step.doing()),
             None => format!("conversation with {} timed out while {}", self.named(), step.doing()),
         };
-        self.daemon.msg.log(&format!("{}: {text}", self.delivery.request.id));
-        Err(self.failure(Dsn::new("4.4.2", text), true))
+        let dsn = Dsn::new("4.4.2", text);
+        if !self.is_final {
+            self.elsewhere(&dsn);
+        }
+        Err(self.failure(dsn, true))
     }
 
     fn failure(&self, dsn: Dsn, whole_site: bool) -> Failure {
-        Failure { dsn, relay: Some(self.relay()), progress: self.progress(), whole_site }
+        Failure { dsn, relay: Some(self.relay()), progress: self.progress(), whole_site, trouble: None }
     }
 
     fn progress(&self) -> Progress {
@@ -387,12 +550,12 @@ impl<'a> Session<'a> {
 
     /// `name[address]`
     fn named(&self) -> String {
-        format!("{}[{}]", self.host.name, self.host.address)
+        self.host.named()
     }
 
     /// `name[address]:port`
     fn relay(&self) -> String {
-        format!("{}[{}]:{}", self.host.name, self.host.address, self.host.port)
+        self.host.relay()
     }
 }
 

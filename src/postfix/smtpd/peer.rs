@@ -7,18 +7,28 @@ use crate::world::stream::{Peer, Stream};
 use std::net::IpAddr;
 use std::rc::Rc;
 
+/// Whether a name is unknown only for now.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct NameTrouble {
+    /// The verified name.
+    pub name: bool,
+    /// The unverified one.
+    pub reverse: bool,
+}
+
 /// Finds out who is at the other end of a connection.
-pub async fn identify(daemon: &Daemon, stream: &Stream) -> ClientInfo {
+pub async fn identify(daemon: &Daemon, stream: &Stream) -> (ClientInfo, NameTrouble) {
     let Peer::Tcp { local, remote } = stream.peer() else {
-        return ClientInfo {
+        let client = ClientInfo {
             name: "localhost".into(),
             reverse_name: "localhost".into(),
             ..ClientInfo::default()
         };
+        return (client, NameTrouble::default());
     };
     let address = remote.ip().to_canonical();
-    let (name, reverse_name) = names(daemon, address).await;
-    ClientInfo {
+    let (name, reverse_name, trouble) = names(daemon, address).await;
+    let client = ClientInfo {
         name,
         reverse_name,
         address: Some(address),
@@ -26,34 +36,29 @@ pub async fn identify(daemon: &Daemon, stream: &Stream) -> ClientInfo {
         port: remote.port(),
         server: Some(*local),
         ..ClientInfo::default()
-    }
+    };
+    (client, trouble)
 }
 
 /// The verified name and the unverified one; `unknown` where there is none.
-async fn names(daemon: &Daemon, address: IpAddr) -> (Rc<str>, Rc<str>) {
+async fn names(daemon: &Daemon, address: IpAddr) -> (Rc<str>, Rc<str>, NameTrouble) {
     let unknown = || Rc::<str>::from("unknown");
     if !daemon.yes("smtpd_peername_lookup") {
-        return (unknown(), unknown());
+        return (unknown(), unknown(), NameTrouble::default());
     }
     let reverse = match daemon.p.name_of(address).await {
         Lookup::Found(name) => name,
-        Lookup::NotFound | Lookup::Failed => return (unknown(), unknown()),
+        Lookup::NotFound => return (unknown(), unknown(), NameTrouble::default()),
+        Lookup::Failed => return (unknown(), unknown(), NameTrouble { name: true, reverse: true }),
     };
-    match daemon.p.addresses_of(&reverse).await {
-        Lookup::Found(all) if all.contains(&address) => (reverse.clone(), reverse),
-        Lookup::Found(_) => {
-            daemon.msg.log_warn(format!("hostname {reverse} does not resolve to address {address}"));
-            (unknown(), reverse)
+    let (why, temporary) = match daemon.p.addresses_of(&reverse).await {
+        Lookup::Found(all) if all.contains(&address) => {
+            return (reverse.clone(), reverse, NameTrouble::default());
         }
-        Lookup::NotFound => {
-            let why = "Name or service not known";
-            daemon.msg.log_warn(format!("hostname {reverse} does not resolve to address {address}: {why}"));
-            (unknown(), reverse)
-        }
-        Lookup::Failed => {
-            let why = "Temporary failure in name resolution";
-            daemon.msg.log_warn(format!("hostname {reverse} does not resolve to address {address}: {why}"));
-            (unknown(), reverse)
-        }
-    }
+        Lookup::Found(_) => ("", false),
+        Lookup::NotFound => (": Name or service not known", false),
+        Lookup::Failed => (": Temporary failure in name resolution", true),
+    };
+    daemon.msg.log_warn(format!("hostname {reverse} does not resolve to address {address}{why}"));
+    (unknown(), reverse, NameTrouble { name: temporary, reverse: false })
 }

@@ -1,71 +1,33 @@
 //! A session with one client: the connection, what has been said, and the transaction that is open.
 
-use super::check::{Checks, Reject};
+use super::check::asked::Asked;
+use super::check::{Carried, Checks, Reject};
 use super::counts::{Counts, Verb};
-use super::peer;
-use crate::postfix::ipc::{ClientInfo, RewriteContext};
+use super::peer::{self, NameTrouble};
+use super::sasl::{Login, Mechanism};
+use super::settings::{self, Discard, Settings, Values};
+use super::tls::Tls;
+use crate::postfix::ipc::{Actions, ClientInfo, RewriteContext};
 use crate::postfix::queue::Recipient;
 use crate::postfix::rewrite::Rewriter;
 use crate::postfix::server::Daemon;
+use crate::proto::smtp::command::printable;
 use crate::proto::smtp::line::{self, Framed};
 use crate::world::clock::{Duration, Time};
 use crate::world::stream::Stream;
 use bytes::{Bytes, BytesMut};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-
-/// What a server needs of the configuration, read once.
-pub struct Settings {
-    pub myhostname: Rc<str>,
-    pub banner: Rc<str>,
-    pub mail_name: Rc<str>,
-    pub message_size_limit: u64,
-    pub recipient_limit: usize,
-    pub line_length_limit: usize,
-    pub timeout: Duration,
-    pub soft_error_limit: u32,
-    pub hard_error_limit: u32,
-    pub error_sleep: Duration,
-    pub helo_required: bool,
-    pub disable_vrfy: bool,
-    pub discard_keywords: Vec<String>,
-    pub forbidden_commands: Vec<String>,
-}
-
-impl Settings {
-    /// Reads the configuration.
-    ///
-    /// # Errors
-    /// Which setting cannot be, for the log.
-    pub fn read(daemon: &Daemon) -> Result<Settings, String> {
-        let upper = |name: &str| daemon.config.list(name).iter().map(|w| w.to_ascii_uppercase()).collect();
-        let int = |name: &str| daemon.config.int(name).map_err(|e| e.to_string());
-        Ok(Settings {
-            myhostname: daemon.string("myhostname"),
-            banner: daemon.string("smtpd_banner"),
-            mail_name: daemon.string("mail_name"),
-            message_size_limit: int("message_size_limit")?.max(0) as u64,
-            recipient_limit: int("smtpd_recipient_limit")?.max(1) as usize,
-            line_length_limit: int("line_length_limit")?.clamp(512, 1 << 20) as usize,
-            timeout: daemon.seconds("smtpd_timeout"),
-            soft_error_limit: int("smtpd_soft_error_limit")?.max(1) as u32,
-            hard_error_limit: int("smtpd_hard_error_limit")?.max(1) as u32,
-            error_sleep: daemon.seconds("smtpd_error_sleep_time"),
-            helo_required: daemon.yes("smtpd_helo_required"),
-            disable_vrfy: daemon.yes("disable_vrfy_command"),
-            discard_keywords: upper("smtpd_discard_ehlo_keywords"),
-            forbidden_commands: upper("smtpd_forbidden_commands"),
-        })
-    }
-}
 
 /// A message that is being handed in.
 pub struct Transaction {
-    /// The envelope sender, completed; empty for the null sender.
+    /// The envelope sender as it was given; empty for the null sender.
     pub sender: Rc<str>,
     /// When the client said MAIL.
     pub began: Time,
-    /// `ENVID=`.
+    /// `SIZE=`; 0 if nothing was said.
+    pub size: u64,
+    /// `ENVID=`, read.
     pub envid: Option<Rc<str>>,
     /// `RET=FULL` (true) or `RET=HDRS`.
     pub ret_full: Option<bool>,
@@ -77,19 +39,46 @@ pub struct Transaction {
     pub recipients: Vec<Recipient>,
     /// The queue id and the way to cleanup, from the first accepted recipient on.
     pub queue: Option<(Rc<str>, Stream)>,
-    /// What came by BDAT so far.
-    pub chunks: Option<Vec<u8>>,
+    /// How far BDAT has come.
+    pub chunks: Chunks,
 }
 
-/// Shall the session go on?
+/// The state of a message that comes by BDAT.
+#[derive(Default)]
+pub enum Chunks {
+    /// No BDAT so far.
+    #[default]
+    None,
+    /// What has come.
+    Some(Vec<u8>),
+    /// Whatever follows is read and thrown away.
+    Failed,
+}
+
+/// What came of a command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Next {
-    /// With the next command.
-    Command,
-    /// No: the client said QUIT, or has been told to go.
-    Close,
-    /// No: the client is gone.
+    /// It succeeded.
+    Done,
+    /// It began the session anew (XCLIENT).
+    Begun,
+    /// It failed, by the client's own fault.
+    Fault,
+    /// The client said QUIT.
+    Quit,
+    /// The client has been told to go.
+    Dismissed,
+    /// No more can be read.
+    Gone(Gone),
+}
+
+/// Why no more can be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Gone {
+    /// The connection ended.
     Lost,
+    /// Nothing came in time.
+    Silent,
 }
 
 /// A session with one client.
@@ -99,6 +88,11 @@ pub struct Session<'d> {
     pub checks: &'d Checks,
     pub rewriter: &'d Rewriter,
     pub client: ClientInfo,
+    /// The client as it was before XCLIENT or XFORWARD; what the message's log lines name.
+    pub forwarded: Option<ClientInfo>,
+    /// The id of the message where it came from, by XFORWARD.
+    pub forwarded_id: Option<Rc<str>>,
+    pub name_trouble: NameTrouble,
     /// `name[address]`, as the log shows the client.
     pub shown: Rc<str>,
     pub helo: Rc<str>,
@@ -106,13 +100,39 @@ pub struct Session<'d> {
     /// Whose addresses without a domain the client's are.
     pub context: RewriteContext,
     pub transaction: Option<Transaction>,
+    /// The first accepted recipient, and how many there were.
+    pub recipient: Option<Rc<str>>,
+    pub rcpt_count: usize,
+    pub rcpt_overshoot: usize,
+    /// What access tables want to be done with the message.
+    pub actions: RefCell<Actions>,
+    /// What lists that were asked early said for the case that nothing rejects.
+    pub carried: RefCell<Carried>,
+    /// Why the client may not talk to us.
+    pub denied: Option<Reject>,
+    pub login: Option<Login>,
+    /// Whom the client last tried to log in as.
+    pub sasl_user: Option<Rc<str>>,
+    pub mechanisms: Vec<Mechanism>,
+    pub tls: Option<Tls>,
+    pub discard: Discard,
     pub counts: Counts,
     pub errors: u32,
+    pub junk: u32,
     /// The command that was the last one, for the log.
     pub last: &'static str,
-    stream: Stream,
+    /// In the midst of a message: how many octets of it came.
+    pub received: Cell<Option<usize>>,
+    instance: u64,
+    pub stream: Stream,
+    /// The way to anvil, as long as the session lasts.
+    pub anvil: RefCell<Option<Stream>>,
     input: RefCell<BytesMut>,
     output: RefCell<BytesMut>,
+    /// How long a client with many mistakes waits for its answers.
+    penalty: Cell<Duration>,
+    hang_up: Cell<bool>,
+    eof: Cell<bool>,
 }
 
 impl<'d> Session<'d> {
@@ -124,86 +144,185 @@ impl<'d> Session<'d> {
         rewriter: &'d Rewriter,
         stream: Stream,
     ) -> Session<'d> {
-        let client = peer::identify(daemon, &stream).await;
-        let address = client.address.map(|a| a.to_string()).unwrap_or_else(|| "unknown".into());
-        let shown = format!("{}[{address}]", client.name).into();
-        // local_header_rewrite_clients = permit_inet_interfaces
-        let own = client.address.is_none_or(|a| checks.is_own(a));
-        let context = if own { RewriteContext::Local } else { RewriteContext::Remote };
-        Session {
+        let (client, name_trouble) = peer::identify(daemon, &stream).await;
+        let mut session = Session {
             daemon,
             settings,
             checks,
             rewriter,
             client,
-            shown,
+            forwarded: None,
+            forwarded_id: None,
+            name_trouble,
+            shown: "".into(),
             helo: "".into(),
             esmtp: false,
-            context,
+            context: RewriteContext::Remote,
             transaction: None,
+            recipient: None,
+            rcpt_count: 0,
+            rcpt_overshoot: 0,
+            actions: RefCell::default(),
+            carried: RefCell::default(),
+            denied: None,
+            login: None,
+            sasl_user: None,
+            mechanisms: Vec::new(),
+            tls: None,
+            discard: settings.discard.clone(),
             counts: Counts::default(),
             errors: 0,
+            junk: 0,
             last: "CONNECT",
+            received: Cell::new(None),
+            instance: 0,
             stream,
+            anvil: RefCell::default(),
             input: RefCell::default(),
             output: RefCell::default(),
+            penalty: Cell::default(),
+            hang_up: Cell::new(false),
+            eof: Cell::new(false),
+        };
+        session.introduce();
+        session
+    }
+
+    /// What follows from who the client is.
+    pub fn introduce(&mut self) {
+        let c = &self.client;
+        let address = if c.shown_address.is_empty() { "unknown" } else { &c.shown_address };
+        self.shown = format!("{}[{address}]", c.name).into();
+        self.context = if self.is_local_client() { RewriteContext::Local } else { RewriteContext::Remote };
+        if let Ok(Some(found)) = self.settings.discard_maps.find(&c.shown_address) {
+            self.discard = Discard::parse(&found.value);
         }
     }
 
+    /// `local_header_rewrite_clients`
+    fn is_local_client(&self) -> bool {
+        let c = &self.client;
+        let Some(address) = c.address else { return true };
+        self.daemon.config.list("local_header_rewrite_clients").iter().any(|word| match &**word {
+            "permit_inet_interfaces" => self.checks.is_own(address),
+            "permit_mynetworks" => self.checks.in_mynetworks(&c.name, address),
+            "permit_sasl_authenticated" => self.login.is_some(),
+            _ => false,
+        })
+    }
+
     /// The whole session.
-    pub async fn run(mut self) {
+    ///
+    /// # Errors
+    /// The server cannot go on; the log says why.
+    pub async fn run(mut self) -> Result<(), ()> {
         self.log(&format!("connect from {}", self.shown));
-        let banner = format!("220 {}", self.settings.banner);
-        self.reply(&banner);
-        let next = self.commands().await;
-        if next == Next::Lost {
-            self.log(&format!("lost connection after {} from {}", self.last, self.shown));
+        if self.too_many_connections().await {
+            self.end().await;
+            return Ok(());
         }
+        if self.settings.tls.wrapper && !self.start_tls().await {
+            self.log(&format!("lost connection after CONNECT from {}", self.shown));
+            self.end().await;
+            return Ok(());
+        }
+        self.mechanisms = self.sasl_mechanisms().await?;
+        let may = self.checks.connect(&self).await;
+        match may {
+            Ok(()) => self.reply(&format!("220 {}", self.settings.banner)),
+            Err(reject) => {
+                self.reply(&reject.line());
+                self.denied = Some(reject);
+                self.errors += 1;
+            }
+        }
+        let gone = self.commands().await;
+        // Before the message is given up, so that the log shows what there was.
+        match gone {
+            Some(Gone::Lost) => self.left("lost connection"),
+            Some(Gone::Silent) => {
+                let text = format!("421 4.4.2 {} Error: timeout exceeded", self.settings.myhostname);
+                self.reply(&text);
+                self.left("timeout");
+            }
+            None => {}
+        }
+        self.end().await;
+        Ok(())
+    }
+
+    async fn end(mut self) {
         // Dropping the way to cleanup before the message is complete gives the message up.
-        self.transaction = None;
+        self.reset();
         let counts = self.counts.text();
         self.log(&format!("disconnect from {}{counts}", self.shown));
         let _ = self.flush().await;
         self.stream.end();
     }
 
-    async fn commands(&mut self) -> Next {
+    fn left(&self, why: &str) {
+        let amount = self.received.get().map_or_else(String::new, |n| format!(" ({n} bytes)"));
+        self.log(&format!("{why} after {}{amount} from {}", self.last, self.shown));
+    }
+
+    async fn commands(&mut self) -> Option<Gone> {
         loop {
             if self.errors >= self.settings.hard_error_limit {
                 let text = format!("421 4.7.0 {} Error: too many errors", self.settings.myhostname);
                 self.reply(&text);
-                self.log(&format!("too many errors after {} from {}", self.last, self.shown));
-                return Next::Close;
+                self.left("too many errors");
+                return None;
             }
             let line = match self.line().await {
                 Ok(line) => line,
-                Err(Gone::Lost) => return Next::Lost,
-                Err(Gone::Silent) => {
-                    let text = format!("421 4.4.2 {} Error: timeout exceeded", self.settings.myhostname);
-                    self.reply(&text);
-                    self.log(&format!("timeout after {} from {}", self.last, self.shown));
-                    return Next::Close;
-                }
+                Err(gone) => return Some(gone),
             };
-            let before = self.errors;
             match self.command(&line).await {
-                Next::Command => {}
-                end => return end,
+                Next::Done | Next::Begun => {}
+                Next::Fault => self.errors += 1,
+                Next::Quit | Next::Dismissed => return None,
+                Next::Gone(gone) => return Some(gone),
             }
-            if self.errors > before && self.errors > self.settings.soft_error_limit {
-                // Clients that make many mistakes wait for their answers.
-                self.daemon.p.sleep(self.settings.error_sleep).await;
+            let penalty = self.penalty.take();
+            if !penalty.is_zero() {
+                self.daemon.p.sleep(penalty).await;
+            }
+            if self.hang_up.get() {
+                return None;
             }
         }
     }
 
-    /// The next line, without its end; a longer one is cut at the limit, as the real one does.
+    /// The next line, without its end. Of a longer one than may be, the rest is thrown away.
     pub async fn line(&self) -> Result<Bytes, Gone> {
         let limit = self.settings.line_length_limit;
         loop {
-            match line::take(&mut self.input.borrow_mut(), limit) {
+            let framed = line::take(&mut self.input.borrow_mut(), limit);
+            match framed {
                 Framed::Line(line) => return Ok(line),
+                Framed::TooLong(line) => {
+                    let start = printable(&String::from_utf8_lossy(&line), 30);
+                    self.daemon
+                        .msg
+                        .log_warn(format!("{}: request longer than {limit}: {start}...", self.shown));
+                    self.skip_line().await?;
+                    return Ok(line);
+                }
                 Framed::NeedMore => {}
+            }
+            self.more().await?;
+        }
+    }
+
+    async fn skip_line(&self) -> Result<(), Gone> {
+        loop {
+            {
+                let mut input = self.input.borrow_mut();
+                if let Some(end) = memchr::memchr(b'\n', &input) {
+                    let _ = input.split_to(end + 1);
+                    return Ok(());
+                }
+                input.clear();
             }
             self.more().await?;
         }
@@ -217,12 +336,29 @@ impl<'d> Session<'d> {
         Ok(self.input.borrow_mut().split())
     }
 
+    /// Waits for more than `known` octets of input, and gives all of it.
+    pub async fn octets_beyond(&self, known: BytesMut) -> Result<BytesMut, Gone> {
+        self.put_back(known);
+        self.more().await?;
+        Ok(self.input.borrow_mut().split())
+    }
+
     /// Puts back what was too much.
     pub fn put_back(&self, rest: BytesMut) {
         let mut input = self.input.borrow_mut();
         let later = input.split();
         *input = rest;
         input.unsplit(later);
+    }
+
+    /// Has the client said more already?
+    pub fn has_input(&self) -> bool {
+        !self.input.borrow().is_empty() || self.stream.readable()
+    }
+
+    /// Forgets what the client said before its time (at STARTTLS).
+    pub fn drop_input(&self) {
+        self.input.borrow_mut().clear();
     }
 
     async fn more(&self) -> Result<(), Gone> {
@@ -237,60 +373,115 @@ impl<'d> Session<'d> {
                 }
                 Ok(())
             }
-            Some(_) => Err(Gone::Lost),
+            Some(_) => {
+                self.eof.set(true);
+                Err(Gone::Lost)
+            }
             None => Err(Gone::Silent),
         }
     }
 
     /// Puts a reply into the output, which goes out when the client has nothing more to say.
     pub fn reply(&self, line: &str) {
+        if self.errors >= self.settings.soft_error_limit {
+            self.penalty.set(self.penalty.get() + self.settings.error_sleep);
+        }
+        let soft =
+            line.strip_prefix('5').filter(|_| self.settings.soft_bounce).map(|rest| match rest.get(..4) {
+                Some(start) if start.ends_with('5') => format!("4{}4{}", &rest[..3], &rest[4..]),
+                _ => format!("4{rest}"),
+            });
+        let line = soft.as_deref().unwrap_or(line);
+        let rejects = line.starts_with(['4', '5']);
+        let footed = if rejects { self.footed(line) } else { None };
+        let line = footed.as_deref().unwrap_or(line);
         let mut out = self.output.borrow_mut();
         out.reserve(line.len() + 2);
         out.extend_from_slice(line.as_bytes());
         out.extend_from_slice(b"\r\n");
+        if line.starts_with("421") || line.starts_with("521") {
+            self.hang_up.set(true);
+        }
+    }
+
+    /// The reply with the footer that the administrator wants.
+    fn footed(&self, line: &str) -> Option<String> {
+        let s = self.settings;
+        let found = match s.reject_footer_maps.is_empty() {
+            true => None,
+            false => s.reject_footer_maps.find(line).ok().flatten().map(|f| f.value),
+        };
+        let footer = found.unwrap_or_else(|| s.reject_footer.clone());
+        if footer.is_empty() {
+            return None;
+        }
+        let (c, now) = (&self.client, self.daemon.p.now());
+        let sender =
+            self.transaction.as_ref().map_or("", |t| if t.sender.is_empty() { "<>" } else { &t.sender });
+        let names = Values(vec![
+            ("client", (&*self.shown).into()),
+            ("client_address", (&*c.shown_address).into()),
+            ("client_name", (&*c.name).into()),
+            ("client_port", c.port.to_string().into()),
+            ("helo_name", (&*self.helo).into()),
+            ("localtime", now.strftime("%b %d %H:%M:%S").into()),
+            ("myhostname", (&*s.myhostname).into()),
+            ("recipient", self.recipient.as_deref().unwrap_or_default().into()),
+            ("sender", sender.into()),
+            ("server_name", (&*s.myhostname).into()),
+        ]);
+        Some(settings::with_footer(line, &footer, &names))
     }
 
     /// Sends what stands in the output.
     pub async fn flush(&self) -> Result<(), Gone> {
         let out = self.output.borrow_mut().split();
-        if out.is_empty() {
+        if out.is_empty() || self.eof.get() {
             return Ok(());
         }
         self.stream.write(out).await.map_err(|_| Gone::Lost)
     }
 
     /// A command that failed by the client's own fault.
-    pub fn fault(&mut self, verb: Verb, reply: &str) -> Next {
+    pub fn fault(&self, reply: &str) -> Next {
         self.reply(reply);
-        self.errors += 1;
-        self.counts.add(verb, false);
-        Next::Command
+        Next::Fault
     }
 
     /// A command that succeeded.
-    pub fn success(&mut self, verb: Verb, reply: &str) -> Next {
+    pub fn done(&self, reply: &str) -> Next {
         self.reply(reply);
-        self.counts.add(verb, true);
-        Next::Command
+        Next::Done
     }
 
-    /// A command that a restriction refused: told to the client and to the log.
-    pub fn refuse(&mut self, verb: Verb, command: &str, recipient: Option<&str>, reject: &Reject) -> Next {
-        let line = reject.line();
-        let id = self.transaction.as_ref().and_then(|t| t.queue.as_ref()).map_or("NOQUEUE", |(id, _)| id);
-        let mut text = format!("{id}: reject: {command} from {}: {line};", self.shown);
-        if let Some(t) = &self.transaction {
-            text.push_str(&format!(" from=<{}>", t.sender));
-        }
-        if let Some(r) = recipient {
-            text.push_str(&format!(" to=<{r}>"));
-        }
-        text.push_str(&format!(" proto={}", self.protocol()));
-        if !self.helo.is_empty() {
-            text.push_str(&format!(" helo=<{}>", self.helo));
-        }
-        self.log(&text);
-        self.fault(verb, &line)
+    /// A command that a restriction refused.
+    pub fn refuse(&self, reject: &Reject) -> Next {
+        self.fault(&reject.line())
+    }
+
+    /// A refusal that rests on no restriction list, with its line in the log.
+    pub fn refuse_logged(&self, reject: Reject, sender: Option<Rc<str>>) -> Next {
+        Asked { sender, ..Asked::new(self) }.log("reject", &reject.line());
+        self.refuse(&reject)
+    }
+
+    /// Gives up the message that is being handed in (`mail_reset`); what RCPT counted stays.
+    pub fn reset_mail(&mut self) {
+        self.transaction = None;
+        *self.actions.borrow_mut() = Actions::default();
+    }
+
+    /// Gives up the message and its recipients.
+    pub fn reset(&mut self) {
+        self.reset_mail();
+        self.recipient = None;
+        self.rcpt_count = 0;
+        self.rcpt_overshoot = 0;
+    }
+
+    /// The id of the message that is being handed in.
+    pub fn queue_id(&self) -> &str {
+        self.transaction.as_ref().and_then(|t| t.queue.as_ref()).map_or("NOQUEUE", |(id, _)| id)
     }
 
     /// `SMTP` or `ESMTP`.
@@ -298,17 +489,45 @@ impl<'d> Session<'d> {
         if self.esmtp { "ESMTP" } else { "SMTP" }
     }
 
+    /// A new message: policy services are told which questions belong together.
+    pub fn next_instance(&mut self) {
+        self.instance += 1;
+    }
+
+    /// What the questions about one message have in common.
+    pub fn instance(&self) -> String {
+        let p = &self.daemon.p;
+        let began = self.transaction.as_ref().map_or(p.now(), |t| t.began);
+        format!(
+            "{:x}.{:x}.{:x}.{:x}",
+            p.pid(),
+            began.unix(),
+            began.subsec_micros(),
+            self.instance.saturating_sub(1)
+        )
+    }
+
     /// Writes to the log.
     pub fn log(&self, text: &str) {
         self.daemon.msg.log(text);
     }
-}
 
-/// Why no more can be read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Gone {
-    /// The connection ended.
-    Lost,
-    /// Nothing came in time.
-    Silent,
+    /// Counts a use of a command, and what is not mail.
+    pub fn count(&mut self, verb: Verb, next: Next) {
+        if matches!(next, Next::Done | Next::Quit) {
+            self.counts.succeeded(verb);
+        }
+        if verb.is_junk() {
+            self.junk();
+        }
+    }
+
+    /// One more command that brings no mail.
+    pub fn junk(&mut self) {
+        let before = self.junk;
+        self.junk += 1;
+        if before > self.settings.junk_command_limit {
+            self.errors += 1;
+        }
+    }
 }

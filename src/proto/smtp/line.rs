@@ -7,12 +7,14 @@ use bytes::{Bytes, BytesMut};
 pub enum Framed {
     /// A line, without its end.
     Line(Bytes),
+    /// The start of a line that is longer than it may be; the rest of it follows.
+    TooLong(Bytes),
     /// No whole line yet.
     NeedMore,
 }
 
-/// Takes one line off the buffer. A line longer than `limit` octets is cut there and the rest
-/// stands as a line of its own, so that no client can make the buffer grow.
+/// Takes one line off the buffer. A line longer than `limit` octets is cut there and its rest left,
+/// so that no client can make the buffer grow.
 pub fn take(buffer: &mut BytesMut, limit: usize) -> Framed {
     let seen = &buffer[..buffer.len().min(limit + 2)];
     match memchr::memchr(b'\n', seen) {
@@ -22,7 +24,7 @@ pub fn take(buffer: &mut BytesMut, limit: usize) -> Framed {
             line.truncate(at - cr);
             Framed::Line(line.freeze())
         }
-        None if seen.len() > limit => Framed::Line(buffer.split_to(limit).freeze()),
+        None if seen.len() > limit => Framed::TooLong(buffer.split_to(limit).freeze()),
         None => Framed::NeedMore,
     }
 }
@@ -38,7 +40,7 @@ mod tests {
         assert_eq!(take(&mut b, 100), Framed::Line("NOOP".into()));
         assert_eq!(take(&mut b, 100), Framed::Line("RSET".into()));
         assert_eq!(take(&mut b, 100), Framed::NeedMore);
-        assert_eq!(take(&mut b, 5), Framed::Line("abcde".into()));
+        assert_eq!(take(&mut b, 5), Framed::TooLong("abcde".into()));
     }
 
     proptest! {
@@ -46,7 +48,7 @@ mod tests {
         fn any_octets_come_out_in_lines(bytes in proptest::collection::vec(any::<u8>(), 0..400), limit in 1usize..50) {
             let mut b = BytesMut::from(&bytes[..]);
             let mut n = 0;
-            while let Framed::Line(line) = take(&mut b, limit) {
+            while let Framed::Line(line) | Framed::TooLong(line) = take(&mut b, limit) {
                 prop_assert!(line.len() <= limit + 1);
                 n += 1;
                 prop_assert!(n <= bytes.len());

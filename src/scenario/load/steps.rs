@@ -179,7 +179,7 @@ impl Loader<'_> {
         Ok(Until { host, log: self.text(log)?, within, span: log.span.clone() })
     }
 
-    fn trouble(&self, node: &Node, hosts: &IndexMap<String, Host>) -> Result<Trouble, Problem> {
+    pub(super) fn trouble(&self, node: &Node, hosts: &IndexMap<String, Host>) -> Result<Trouble, Problem> {
         let fields = self.fields(node, "a fault", &[&FAULTS[..], &["by"]].concat())?;
         let kinds: Vec<_> = fields.all.iter().filter(|f| f.name != "by").collect();
         let [Field { name: kind, value, .. }] = kinds.as_slice() else {

@@ -212,10 +212,21 @@ pub async fn paste(p: Process) -> i32 {
     };
     let text = super::printf::unescape(parsed.value('d').unwrap_or("\t"));
     let delimiters: Vec<u8> = if text.is_empty() { vec![0] } else { text.into_bytes() };
-    let mut inputs = Vec::new();
+    // Standard input named twice gives its lines in turn.
+    let (mut inputs, mut columns, mut stdin) = (Vec::new(), Vec::new(), None);
     for name in parsed.files() {
+        if let Some(at) = stdin.filter(|_| &*name == "-") {
+            columns.push(at);
+            continue;
+        }
         match Input::open(&tool.p, &name) {
-            Ok(input) => inputs.push((input, false)),
+            Ok(input) => {
+                if &*name == "-" {
+                    stdin = Some(inputs.len());
+                }
+                columns.push(inputs.len());
+                inputs.push((input, false));
+            }
             Err(e) => {
                 tool.complain(format!("{}: {e}", shown(&name))).await;
                 return 1;
@@ -239,7 +250,8 @@ pub async fn paste(p: Process) -> i32 {
     }
     loop {
         let (mut out, mut any) = (Vec::new(), false);
-        for (n, (input, over)) in inputs.iter_mut().enumerate() {
+        for (n, at) in columns.iter().enumerate() {
+            let (input, over) = &mut inputs[*at];
             if n > 0 {
                 out.push(delimiters[(n - 1) % delimiters.len()]);
             }

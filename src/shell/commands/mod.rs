@@ -16,6 +16,7 @@ pub mod diff;
 pub mod dig;
 pub mod disk;
 pub mod dump;
+pub mod editor;
 pub mod expr;
 pub mod file;
 pub mod filters;
@@ -27,8 +28,10 @@ pub mod identity;
 pub mod logger;
 pub mod ls;
 pub mod mkdir;
+pub mod mkfifo;
 pub mod mv;
 pub mod names;
+pub mod openssl;
 pub mod options;
 pub mod paths;
 pub mod printf;
@@ -105,6 +108,7 @@ pub const COMMANDS: &[Command] = &[
     command("/usr/bin/dirname", |p| Box::pin(trivial::dirname(p))),
     command("/usr/bin/du", |p| Box::pin(disk::du(p))),
     command("/usr/bin/echo", |p| Box::pin(printf::echo(p))),
+    command("/usr/bin/edit", |p| Box::pin(editor::main(p))),
     command("/usr/bin/egrep", |p| Box::pin(grep::main(p))),
     command("/usr/bin/env", |p| Box::pin(trivial::env(p))),
     command("/usr/bin/expand", |p| Box::pin(filters::expand(p))),
@@ -132,12 +136,15 @@ pub const COMMANDS: &[Command] = &[
     command("/usr/bin/ls", |p| Box::pin(ls::main(p))),
     command("/usr/bin/mawk", |p| Box::pin(awk::main(p))),
     command("/usr/bin/mkdir", |p| Box::pin(mkdir::mkdir(p))),
+    command("/usr/bin/mkfifo", |p| Box::pin(mkfifo::mkfifo(p))),
     command("/usr/bin/mktemp", |p| Box::pin(paths::mktemp(p))),
     command("/usr/bin/mv", |p| Box::pin(mv::mv(p))),
+    command("/usr/bin/nano", |p| Box::pin(editor::main(p))),
     command("/usr/bin/nc", |p| Box::pin(telnet::nc(p))),
     command("/usr/bin/netstat", |p| Box::pin(ss::netstat(p))),
     command("/usr/bin/nl", |p| Box::pin(filters::nl(p))),
     command("/usr/bin/od", |p| Box::pin(dump::od(p))),
+    command("/usr/bin/openssl", |p| Box::pin(openssl::main(p))),
     command("/usr/bin/paste", |p| Box::pin(filters::paste(p))),
     command("/usr/bin/pgrep", |p| Box::pin(ps::pgrep(p))),
     command("/usr/bin/pkill", |p| Box::pin(ps::pgrep(p))),
@@ -173,6 +180,8 @@ pub const COMMANDS: &[Command] = &[
     command("/usr/bin/uniq", |p| Box::pin(uniq::main(p))),
     command("/usr/bin/unlink", |p| Box::pin(rm::unlink(p))),
     command("/usr/bin/users", |p| Box::pin(identity::who(p))),
+    command("/usr/bin/vi", |p| Box::pin(editor::main(p))),
+    command("/usr/bin/vim", |p| Box::pin(editor::main(p))),
     command("/usr/bin/wc", |p| Box::pin(wc::main(p))),
     command("/usr/bin/which", |p| Box::pin(paths::which(p))),
     command("/usr/bin/who", |p| Box::pin(identity::who(p))),

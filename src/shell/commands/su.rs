@@ -11,7 +11,7 @@ use super::tool::Tool;
 use crate::world::errno::Errno;
 use crate::world::exec::Start;
 use crate::world::passwd::{self, Passwd};
-use crate::world::process::{Environment, Process};
+use crate::world::process::{Environment, Process, STDIN};
 use crate::world::users::Cred;
 use std::rc::Rc;
 
@@ -120,10 +120,17 @@ pub async fn su(p: Process) -> i32 {
 
 async fn authenticated(tool: &mut Tool, name: &str) -> bool {
     tool.p.eprint("Password: ").await;
+    let terminal = tool.p.terminal(STDIN);
+    if let Some(terminal) = &terminal {
+        terminal.set_silent(true);
+    }
     let line = match Input::open(&tool.p, "-") {
         Ok(mut input) => input.line().await.ok().flatten(),
         Err(_) => None,
     };
+    if let Some(terminal) = &terminal {
+        terminal.set_silent(false);
+    }
     tool.p.eprint("\n").await;
     let Some(line) = line else { return false };
     let password = String::from_utf8_lossy(chomp(&line)).into_owned();

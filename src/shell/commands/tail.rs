@@ -107,6 +107,7 @@ pub async fn main(p: Process) -> i32 {
             return 1;
         }
         let by_name = how == 'F' || parsed.value('f') == Some("name");
+        tool.p.only_watches();
         follow(&mut tool, watched, by_name, titled).await;
     }
     tool.done().await

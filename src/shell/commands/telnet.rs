@@ -1,8 +1,8 @@
 //! telnet(1) and nc(1): a connection on standard input and output.
 //!
 //! # Simplifications
-//! telnet speaks no telnet: there is no option negotiation, no escape to its prompt. nc calls,
-//! it does not listen, and knows no UDP.
+//! telnet speaks no telnet: there is no option negotiation. At its own prompt, behind the escape
+//! character, it knows `close`, `quit` and an empty line. nc knows no UDP.
 
 use super::options::{NONE, Options};
 use super::tool::Tool;
@@ -15,7 +15,7 @@ use crate::world::timer::{Either, race};
 use std::net::{IpAddr, SocketAddr};
 
 /// A port, by its number or its name in /etc/services.
-fn port(p: &Process, text: &str) -> Option<u16> {
+pub(super) fn port(p: &Process, text: &str) -> Option<u16> {
     if let Ok(number) = text.parse() {
         return Some(number);
     }
@@ -28,7 +28,7 @@ fn port(p: &Process, text: &str) -> Option<u16> {
     })
 }
 
-async fn resolve(p: &Process, name: &str) -> Result<Vec<IpAddr>, &'static str> {
+pub(super) async fn resolve(p: &Process, name: &str) -> Result<Vec<IpAddr>, &'static str> {
     match p.addresses_of(name).await {
         Lookup::Found(all) => Ok(all),
         Lookup::NotFound => Err("Name or service not known"),
@@ -67,8 +67,10 @@ pub async fn telnet(p: Process) -> i32 {
             Ok(stream) => {
                 tool.put(format!("Connected to {name}.\nEscape character is '^]'.\n")).await;
                 tool.flush().await;
-                converse(&mut tool, &stream, true, None).await;
-                tool.p.eprint("Connection closed by foreign host.\n").await;
+                let left = converse(&mut tool, &stream, true, None).await;
+                let whose =
+                    if left { "Connection closed.\n" } else { "Connection closed by foreign host.\n" };
+                tool.p.eprint(whose).await;
                 return 0;
             }
             Err(e) => tool.p.eprint(format!("telnet: Unable to connect to remote host: {e}\n")).await,
@@ -83,18 +85,25 @@ async fn lookup_failed(tool: &Tool, name: &str, service: &str, why: &str) -> i32
 }
 
 /// Copies both ways until the other side ends. At the end of standard input telnet hangs up
-/// once it has shown what is there; nc goes on listening, for at most `quit` where given.
-async fn converse(tool: &mut Tool, stream: &Stream, telnet: bool, quit: Option<Duration>) {
+/// once it has shown what is there; nc goes on listening, for at most `quit` where given. Tells
+/// whether it was left by telnet's own prompt.
+pub(super) async fn converse(tool: &mut Tool, stream: &Stream, telnet: bool, quit: Option<Duration>) -> bool {
     loop {
         // What the peer sent comes first, so that an end of the input loses nothing that is there.
         match race(stream.read(), tool.p.read_stdin(65536)).await {
             Either::Left(Ok(bytes)) if !bytes.is_empty() => show(tool, &bytes, telnet).await,
-            Either::Left(_) => return,
+            Either::Left(_) => return false,
             Either::Right(bytes) if bytes.is_empty() => break,
+            Either::Right(bytes) if telnet && bytes.first() == Some(&ESCAPE) => {
+                if leaves(tool).await {
+                    stream.end();
+                    return true;
+                }
+            }
             Either::Right(bytes) => {
                 let bytes = if telnet { with_crlf(&bytes) } else { bytes.to_vec() };
                 if stream.write(bytes).await.is_err() {
-                    return;
+                    return false;
                 }
             }
         }
@@ -107,7 +116,7 @@ async fn converse(tool: &mut Tool, stream: &Stream, telnet: bool, quit: Option<D
             }
         }
         stream.end();
-        return;
+        return false;
     }
     stream.end();
     let p = tool.p.clone();
@@ -115,13 +124,34 @@ async fn converse(tool: &mut Tool, stream: &Stream, telnet: bool, quit: Option<D
         let read = match quit {
             Some(limit) => match p.timeout(limit, stream.read()).await {
                 Some(read) => read,
-                None => return,
+                None => return false,
             },
             None => stream.read().await,
         };
         match read {
             Ok(bytes) if !bytes.is_empty() => show(tool, &bytes, telnet).await,
-            _ => return,
+            _ => return false,
+        }
+    }
+}
+
+/// What telnet takes for its escape character, Ctrl-].
+const ESCAPE: u8 = 0x1d;
+
+/// telnet's own prompt, for one command; is the connection to be left?
+async fn leaves(tool: &mut Tool) -> bool {
+    tool.put("\ntelnet> ").await;
+    tool.flush().await;
+    let line = tool.p.read_stdin(65536).await;
+    let command = String::from_utf8_lossy(&line).trim().to_owned();
+    match command.as_str() {
+        "" if !line.is_empty() => false,
+        // An unambiguous beginning will do.
+        "" | "c" | "cl" | "close" | "q" | "quit" => true,
+        _ => {
+            tool.put("?Invalid command\n").await;
+            tool.flush().await;
+            false
         }
     }
 }
@@ -136,7 +166,7 @@ async fn show(tool: &mut Tool, bytes: &[u8], telnet: bool) {
     tool.flush().await;
 }
 
-fn with_crlf(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn with_crlf(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len() + 16);
     for b in bytes {
         match b {
@@ -228,6 +258,7 @@ async fn listen(mut tool: Tool, parsed: &super::options::Parsed) -> i32 {
             return 1;
         }
     };
+    tool.p.only_watches();
     let stream = listener.accept().await;
     drop(listener);
     converse(&mut tool, &stream, false, None).await;

@@ -7,7 +7,7 @@ use super::printf::leading_number;
 use super::tool::{Tool, quoted};
 use crate::world::clock::Duration;
 use crate::world::errno::Errno;
-use crate::world::process::Process;
+use crate::world::process::{Process, STDIN};
 use std::rc::Rc;
 
 /// true(1)
@@ -228,11 +228,12 @@ pub async fn dirname(p: Process) -> i32 {
 /// tty(1): no process of the lab has a terminal.
 pub async fn tty(p: Process) -> i32 {
     let mut tool = Tool::new(p);
+    let terminal = tool.p.terminal(STDIN).is_some();
     if !tool.p.args().iter().any(|a| matches!(&**a, "-s" | "--silent" | "--quiet")) {
-        tool.line("not a tty").await;
+        tool.line(if terminal { "/dev/pts/0" } else { "not a tty" }).await;
     }
     tool.flush().await;
-    1
+    i32::from(!terminal)
 }
 
 /// sync(1): what is written is there at once.

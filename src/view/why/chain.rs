@@ -122,7 +122,11 @@ pub fn write(out: &mut String, groups: &[Group]) {
 
 fn head(out: &mut String, group: &Group) {
     let question = format!("  {:<30}", group.question);
-    let place = plain(&group.place);
+    // A whole `-o name=value` of master.cf has lines of its own.
+    let (place, below) = match plain(&group.place) {
+        long if width(&long) > PLACES => (String::new(), fold(&long, WIDTH - 35)),
+        place => (place, Vec::new()),
+    };
     let room = WIDTH - width(&place) - usize::from(!place.is_empty()) * 2;
     let lines = fold(&plain(&group.subject), room.saturating_sub(width(&question) + 1).max(10));
     for (n, line) in lines.iter().enumerate() {
@@ -132,6 +136,9 @@ fn head(out: &mut String, group: &Group) {
             0 if !place.is_empty() => writeln!(out, "{line:<room$}  {place}"),
             _ => writeln!(out, "{}", line.trim_end()),
         };
+    }
+    for line in below {
+        let _ = writeln!(out, "{:35}{line}", "");
     }
 }
 

@@ -114,15 +114,20 @@ pub fn reasons<'t>(reading: Reading<'t>, reply: &Reply<'t>) -> Reasons<'t> {
 /// The rule by which smtpd asks whether an address is listed.
 const EXISTS: &str = "does it exist?";
 
-/// Of commands that came together, the part that is about this one: smtpd has each address
-/// completed before it asks anything about it.
+/// Of commands that came together, the part that is about this one: from where smtpd has its address
+/// completed, and what it asked just before, to where it does so with another.
 fn of_command<'a, 't>(own: &'a [Seen<'t>], reply: &Reply<'t>) -> impl Iterator<Item = &'a Seen<'t>> {
     let asks = |e: &Seen<'t>| e.hand_over().and_then(|(_, what)| what.strip_prefix("rewrite "));
     let address = reply.exchange.address().unwrap_or_default();
-    let start = own.iter().rposition(|e| asks(e).is_some_and(|a| a.eq_ignore_ascii_case(address)));
-    let start = start.filter(|_| reply.exchange.verb() == "RCPT").unwrap_or(0);
-    let length = own[start..].iter().skip(1).position(|e| asks(e).is_some());
-    let end = length.filter(|_| reply.exchange.verb() == "RCPT").map_or(own.len(), |n| start + 1 + n);
+    let others = own.iter().filter_map(asks).any(|a| !a.eq_ignore_ascii_case(address));
+    let found = own.iter().rposition(|e| asks(e).is_some_and(|a| a.eq_ignore_ascii_case(address)));
+    let found = found.filter(|_| others && reply.exchange.verb() == "RCPT").unwrap_or(0);
+    // What came to an end there was about the command before.
+    let open = |e: &Seen<'t>| e.decision().is_some_and(|d| d.outcome == Outcome::No);
+    let start = found - own[..found].iter().rev().take_while(|e| open(e)).count();
+    let next =
+        own[found..].iter().skip(1).position(|e| asks(e).is_some_and(|a| !a.eq_ignore_ascii_case(address)));
+    let end = next.filter(|_| others && reply.exchange.verb() == "RCPT").map_or(own.len(), |n| found + 1 + n);
     own[start..end].iter()
 }
 

@@ -1,7 +1,7 @@
 //! Making, linking, renaming and removing names.
 
 use super::attr::SGID;
-use super::node::{Body, Dir, Node};
+use super::node::{Body, Dir, Named, Node};
 use super::walk::{Found, Last, Links, Place};
 use super::{Access, Device, Fs, Ino};
 use crate::world::clock::Time;
@@ -172,9 +172,17 @@ impl Fs {
     /// The entries of a directory in the byte order of their names, without `.` and `..`.
     pub fn readdir(&self, dir: Ino) -> Sys<impl Iterator<Item = (&str, Ino)>> {
         let mut all: Vec<(&str, Ino)> =
-            self.dir(dir)?.entries.iter().map(|(name, &ino)| (&**name, ino)).collect();
+            self.dir(dir)?.entries.iter().map(|(name, named)| (&**name, named.ino)).collect();
         all.sort_unstable();
         Ok(all.into_iter())
+    }
+
+    /// The entries of a directory, the newest name first, as tmpfs gives them.
+    pub fn readdir_newest_first(&self, dir: Ino) -> Sys<impl Iterator<Item = (&str, Ino)>> {
+        let mut all: Vec<_> =
+            self.dir(dir)?.entries.iter().map(|(name, n)| (n.number, &**name, n.ino)).collect();
+        all.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(all.into_iter().map(|(_, name, ino)| (name, ino)))
     }
 
     /// Has the directory no entries but `.` and `..`?
@@ -276,9 +284,11 @@ impl Fs {
         let node = self.node_mut(dir);
         (node.mtime, node.ctime) = (now, now);
         if let Body::Dir(dir) = &mut node.body {
+            dir.given += 1;
+            let named = Named { ino, number: dir.given };
             match dir.entries.get_mut(name) {
-                Some(entry) => *entry = ino,
-                None => _ = dir.entries.insert(name.into(), ino),
+                Some(entry) => *entry = named,
+                None => _ = dir.entries.insert(name.into(), named),
             }
         }
     }

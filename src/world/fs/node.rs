@@ -45,12 +45,21 @@ pub(super) enum Body {
     Device(Device),
 }
 
+/// What a name in a directory stands for, and the how-manieth name it is there.
+#[derive(Clone, Copy)]
+pub(super) struct Named {
+    pub(super) ino: Ino,
+    pub(super) number: u64,
+}
+
 /// A directory: its entries and where it hangs.
 #[derive(Clone)]
 pub(super) struct Dir {
     /// By hash, since every step of every path asks here; its order must not be seen, so whoever
     /// lists the names sorts them.
-    pub(super) entries: FxHashMap<Box<str>, Ino>,
+    pub(super) entries: FxHashMap<Box<str>, Named>,
+    /// How many names have been given in it so far.
+    pub(super) given: u64,
     /// The directory it lies in; the root is its own.
     pub(super) parent: Ino,
     /// Its name there.
@@ -61,7 +70,7 @@ pub(super) struct Dir {
 
 impl Dir {
     pub(super) fn new(parent: Ino, name: &str) -> Dir {
-        Dir { entries: FxHashMap::default(), parent, name: name.into(), dead: false }
+        Dir { entries: FxHashMap::default(), given: 0, parent, name: name.into(), dead: false }
     }
 }
 

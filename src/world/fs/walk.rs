@@ -141,7 +141,7 @@ impl Fs {
         if name.len() > NAME_MAX {
             return Err(Errno::ENAMETOOLONG);
         }
-        Ok(self.dir(dir)?.entries.get(name).map_or(Found::Missing, |&ino| Found::At(ino)))
+        Ok(self.dir(dir)?.entries.get(name).map_or(Found::Missing, |named| Found::At(named.ino)))
     }
 
     fn step(&self, dir: Ino, name: &str) -> Sys<Found> {

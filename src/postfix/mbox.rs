@@ -1,8 +1,9 @@
 //! A file that messages are appended to: locked, opened with care, and left as it was when the
 //! message does not fit (`mbox_open(3)`, `safe_open(3)`, `dot_lockfile(3)`).
 
-use super::Work;
-use crate::postfix::deliver::Dsn;
+use super::deliver::Dsn;
+use super::server::Daemon;
+use crate::world::clock::Duration;
 use crate::world::errno::Errno;
 use crate::world::fs::{Kind, LockKind, OpenFlags, Stat};
 use crate::world::open::Open;
@@ -22,9 +23,24 @@ pub struct Target<'t> {
     pub lock_may_fail: bool,
 }
 
+/// How mailboxes are locked (`mailbox_delivery_lock` or `virtual_mailbox_lock`,
+/// `deliver_lock_…`, `stale_lock_time`), and what is said of errors.
+pub struct Opener<'d> {
+    daemon: &'d Daemon,
+    dot: bool,
+    kernel: bool,
+    attempts: i64,
+    delay: Duration,
+    stale: Duration,
+    /// The greatest size of a file, in octets; zero for none.
+    size_limit: u64,
+    /// The status code of errors that have none of their own.
+    default_status: &'static str,
+}
+
 /// An open file and its locks.
-pub struct Mbox<'w> {
-    work: &'w Work<'w>,
+pub struct Mbox<'o> {
+    opener: &'o Opener<'o>,
     /// The file.
     pub open: Rc<Open>,
     /// What it was when it was opened.
@@ -32,16 +48,38 @@ pub struct Mbox<'w> {
     lock_file: Option<(String, Cred)>,
 }
 
-impl<'a> Work<'a> {
+impl<'d> Opener<'d> {
+    /// Reads the settings; `locks` and `size_limit` are parameters.
+    pub fn new(
+        daemon: &'d Daemon,
+        locks: &str,
+        size_limit: &str,
+        default_status: &'static str,
+    ) -> Opener<'d> {
+        let locks = daemon.config.list(locks);
+        let is = |word: &str| locks.iter().any(|w| w.eq_ignore_ascii_case(word));
+        Opener {
+            daemon,
+            dot: is("dotlock"),
+            kernel: is("fcntl") || is("flock"),
+            attempts: daemon.int("deliver_lock_attempts").max(1),
+            delay: daemon.seconds("deliver_lock_delay"),
+            stale: daemon.seconds("stale_lock_time"),
+            size_limit: daemon.int(size_limit).max(0) as u64,
+            default_status,
+        }
+    }
+
     /// Locks and opens a file, making it where it is not there.
     ///
     /// # Errors
     /// Why not, to be put behind a text that names the file.
-    pub(super) async fn open_mbox(&'a self, target: &Target<'_>) -> Result<Mbox<'a>, Dsn> {
+    pub async fn open(&self, target: &Target<'_>) -> Result<Mbox<'_>, Dsn> {
+        let p = &self.daemon.p;
         let Target { path, cred, .. } = target;
-        let is_other = self.with_rights(cred, |p| p.stat(path, true)).is_ok_and(|s| s.kind != Kind::File);
+        let is_other = p.with_rights(cred, |p| p.stat(path, true)).is_ok_and(|s| s.kind != Kind::File);
         let mut lock_file = None;
-        if self.settings().locks.dot && !is_other {
+        if self.dot && !is_other {
             let lock = format!("{path}.lock");
             match self.dot_lock(&lock, cred).await {
                 Ok(()) => lock_file = Some((lock, cred.clone())),
@@ -51,54 +89,61 @@ impl<'a> Work<'a> {
                         return Err(Dsn::new("4.2.0", text));
                     }
                     if !target.lock_may_fail {
-                        return Err(Dsn::new(status(e), text));
+                        return Err(Dsn::new(self.status(e), text));
                     }
-                    self.daemon().msg.log_warn(text);
+                    self.daemon.msg.log_warn(text);
                 }
             }
         }
-        match self.with_rights(cred, |p| safe_open(p, target)) {
+        match p.with_rights(cred, |p| safe_open(p, target)) {
             Ok((open, stat)) => {
-                let mbox = Mbox { work: self, open, stat, lock_file };
-                if stat.is_file() && self.settings().locks.kernel {
-                    let locks = &self.settings().locks;
-                    let patience = locks.delay * locks.attempts.min(1000) as u32;
+                let mbox = Mbox { opener: self, open, stat, lock_file };
+                if stat.is_file() && self.kernel {
+                    let patience = self.delay * self.attempts.min(1000) as u32;
                     if let Err(e) = mbox.open.lock(LockKind::Exclusive, patience).await {
-                        return Err(Dsn::new(status(e), format!("unable to lock for exclusive access: {e}")));
+                        return Err(Dsn::new(
+                            self.status(e),
+                            format!("unable to lock for exclusive access: {e}"),
+                        ));
                     }
                 }
                 Ok(mbox)
             }
             Err((e, text)) => {
                 if let Some((lock, cred)) = lock_file {
-                    let _ = self.with_rights(&cred, |p| p.unlink(&lock));
+                    let _ = p.with_rights(&cred, |p| p.unlink(&lock));
                 }
-                Err(Dsn::new(status(e), text))
+                Err(Dsn::new(self.status(e), text))
             }
         }
     }
 
     async fn dot_lock(&self, lock: &str, cred: &Cred) -> Result<(), Errno> {
-        let locks = &self.settings().locks;
+        let p = &self.daemon.p;
         let mut count = 1;
         loop {
-            let made = self.with_rights(cred, |p| p.create_file(lock, bytes::Bytes::new(), 0));
+            let made = p.with_rights(cred, |p| p.create_file(lock, bytes::Bytes::new(), 0));
             match made {
-                Err(Errno::EEXIST) if count < locks.attempts => {
-                    let p = &self.daemon().p;
-                    let stat = self.with_rights(cred, |p| p.stat(lock, true));
-                    if stat.is_ok_and(|s| p.now() > s.ctime + locks.stale) {
-                        match self.with_rights(cred, |p| p.unlink(lock)) {
+                Err(Errno::EEXIST) if count < self.attempts => {
+                    let stat = p.with_rights(cred, |p| p.stat(lock, true));
+                    if stat.is_ok_and(|s| p.now() > s.ctime + self.stale) {
+                        match p.with_rights(cred, |p| p.unlink(lock)) {
                             Ok(()) | Err(Errno::ENOENT) => {}
                             Err(e) => return Err(e),
                         }
                     }
-                    p.sleep(locks.delay).await;
+                    p.sleep(self.delay).await;
                     count += 1;
                 }
                 made => return made,
             }
         }
+    }
+}
+
+impl Opener<'_> {
+    fn status(&self, error: Errno) -> &'static str {
+        status(error, self.default_status)
     }
 }
 
@@ -108,8 +153,8 @@ impl Mbox<'_> {
     /// # Errors
     /// Why it could not be written.
     pub async fn append(&self, message: Vec<u8>) -> Result<(), Dsn> {
-        let p = &self.work.daemon().p;
-        let limit = self.work.settings().mailbox_size_limit;
+        let p = &self.opener.daemon.p;
+        let limit = self.opener.size_limit;
         let before = self.open.ino().map(|ino| (ino, p.host().fs().stat(ino).size));
         let size = before.map_or(0, |(_, size)| size);
         let written = if limit > 0 && before.is_some() && size + message.len() as u64 > limit {
@@ -124,7 +169,7 @@ impl Mbox<'_> {
                 // Half a message is none. What was there before stays whatever truncating says.
                 let _ = p.host().fs_mut().truncate(ino, size, p.now());
             }
-            Dsn::new(status(e), format!("error writing message: {e}"))
+            Dsn::new(self.opener.status(e), format!("error writing message: {e}"))
         })
     }
 }
@@ -133,18 +178,18 @@ impl Drop for Mbox<'_> {
     fn drop(&mut self) {
         self.open.unlock();
         if let Some((lock, cred)) = &self.lock_file {
-            let _ = self.work.with_rights(cred, |p| p.unlink(lock));
+            let _ = self.opener.daemon.p.with_rights(cred, |p| p.unlink(lock));
         }
     }
 }
 
 /// The status code of an error at a mailbox (`mbox_dsn(3)`).
-pub fn status(error: Errno) -> &'static str {
+pub fn status(error: Errno, default: &'static str) -> &'static str {
     match error {
         Errno::EAGAIN => "4.2.0",
         Errno::ENOSPC => "4.3.0",
         Errno::EFBIG => "5.2.2",
-        _ => "5.2.0",
+        _ => default,
     }
 }
 

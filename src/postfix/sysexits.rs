@@ -1,7 +1,7 @@
 //! What a command's end means: its exit status (sysexits.h), the signal that ended it, or a status
 //! code of its own in front of its output.
 
-use crate::postfix::deliver::Dsn;
+use super::deliver::Dsn;
 
 /// The statuses that mean something: number, enhanced status code, text.
 const KNOWN: [(i32, &str, &str); 15] = [

@@ -1,0 +1,120 @@
+//! Five virtual days with 1,000 letters for 50 destinations that nobody answers for, every try and
+//! decision in the trace, until all of them have gone back.
+//!
+//! `cargo bench --bench dead_destinations` prints the time of a run and, before, the memory it took.
+
+use criterion::Criterion;
+use maillab::proto::dns::Zone;
+use maillab::scenario::boot::{boot, environment};
+use maillab::scenario::model::{File, Host, Scenario, Service, User};
+use maillab::trace::Keep;
+use maillab::world::World;
+use maillab::world::clock::{Duration, Time};
+use maillab::world::process::STDIN;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Counts the bytes in use, and how many there were at most.
+struct Counting;
+
+static IN_USE: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call goes to the system's allocator as it came; only counts are kept beside it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let now = IN_USE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+        MOST.fetch_max(now, Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        IN_USE.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const LETTERS: usize = 1_000;
+const DESTINATIONS: usize = 50;
+const DAYS: u64 = 5;
+
+const MAIN_CF: &str = "compatibility_level = 3.6\nmyhostname = mail.example.com\nmydestination = $myhostname\n\
+    default_process_limit = 200\nalias_maps = hash:/etc/aliases\nalias_database = hash:/etc/aliases\n";
+
+/// A server with a full queue: nobody listens where the letters are to go.
+fn world() -> World {
+    let mut zone = String::new();
+    for n in 0..DESTINATIONS {
+        zone.push_str(&format!("dead{n}.example. MX 10 dead.example.net.\n"));
+    }
+    let host = |address, services| Host {
+        addresses: vec![IpAddr::V4(address)],
+        users: [("alice".to_owned(), User::default())].into(),
+        services,
+        files: [("/etc/postfix/main.cf".to_owned(), File { text: MAIN_CF.to_owned(), ..File::default() })]
+            .into(),
+    };
+    let scenario = Scenario {
+        title: "dead destinations".into(),
+        summary: String::new(),
+        clock: Time::DEFAULT,
+        seed: 1,
+        zone: Zone::parse(&zone).expect("the zone is well written"),
+        hosts: [
+            ("mail.example.com".to_owned(), host(Ipv4Addr::new(192, 0, 2, 25), vec![Service::Postfix])),
+            ("dead.example.net".to_owned(), host(Ipv4Addr::new(198, 51, 100, 25), Vec::new())),
+        ]
+        .into_iter()
+        .collect(),
+        steps: Vec::new(),
+    };
+    boot(&scenario, Keep::All, None).expect("the hosts can be laid out")
+}
+
+fn send(world: &World) {
+    let host = world.host("mail.example.com").expect("the host is there");
+    let cred = host.login("alice").expect("the user is there");
+    let child = host.start("mail", cred, environment("alice", "/"), "/", async |p| {
+        for n in 0..LETTERS {
+            let (reader, writer) = p.pipe();
+            p.set_fd(STDIN, Some(reader));
+            let _ = writer.write(format!("Subject: {n}\n\nhello\n")).await;
+            writer.end();
+            let to = format!("user{n}@dead{}.example", n % DESTINATIONS);
+            let argv: [Rc<str>; 2] = ["sendmail".into(), to.into()];
+            assert_eq!(p.exec("/usr/sbin/sendmail", &argv).await, Ok(0));
+        }
+        0
+    });
+    let limit = world.now() + Duration::from_secs(86_400);
+    world.run_while(limit, || child.status().is_some());
+    assert_eq!((child.status(), world.failure()), (Some(0), None));
+}
+
+fn five_days() {
+    let world = world();
+    send(&world);
+    world.run_until(world.now() + Duration::from_secs(DAYS * 86_400 + 7200));
+    assert!(world.failure().is_none());
+    world.shut_down();
+}
+
+fn main() {
+    let run_all = !std::env::args().any(|a| a == "--test" || a == "--list");
+    if run_all {
+        let before = IN_USE.load(Ordering::Relaxed);
+        MOST.store(before, Ordering::Relaxed);
+        five_days();
+        println!("memory at most: {:.0} MB", (MOST.load(Ordering::Relaxed) - before) as f64 / 1e6);
+    }
+    let mut criterion = Criterion::default().sample_size(10).configure_from_args();
+    criterion.bench_function("five days, 1,000 letters, 50 dead destinations", |b| b.iter(five_days));
+    criterion.final_summary();
+}

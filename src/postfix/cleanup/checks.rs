@@ -1,0 +1,295 @@
+//! Content inspection: `header_checks`, `mime_header_checks`, `nested_header_checks` and
+//! `body_checks` (header_checks(5)).
+
+use crate::postfix::dict::Maps;
+use crate::postfix::ipc::{Actions, CleanupStatus, Submission};
+use crate::postfix::server::Daemon;
+use crate::proto::smtp::command::is_header_name;
+use crate::proto::smtp::reply::Dsn;
+use crate::trace::{Decision, Outcome};
+use std::rc::Rc;
+
+/// The tables, and how far they look.
+pub struct Checks {
+    header: Maps,
+    mime: Maps,
+    nested: Maps,
+    body: Maps,
+    /// Octets of a part's body that `body_checks` look at.
+    pub body_limit: usize,
+    /// The content is looked at as MIME.
+    pub mime_processing: bool,
+}
+
+/// What is looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// A header of the message.
+    Primary,
+    /// A header about MIME, of the message or a part of it.
+    Mime,
+    /// A header of a message within the message.
+    Nested,
+    /// A line of a body.
+    Body,
+}
+
+impl Part {
+    const fn setting(self) -> &'static str {
+        match self {
+            Part::Primary => "header_checks",
+            Part::Mime => "mime_header_checks",
+            Part::Nested => "nested_header_checks",
+            Part::Body => "body_checks",
+        }
+    }
+
+    const fn what(self) -> &'static str {
+        match self {
+            Part::Body => "body",
+            _ => "header",
+        }
+    }
+}
+
+impl Checks {
+    /// Opens the tables, and says what is wrong with them.
+    pub fn new(daemon: &Daemon) -> Checks {
+        let maps = |part: Part| {
+            let maps = Maps::open(&daemon.string(part.setting()), &daemon.p).unwrap_or_default();
+            for e in maps.errors() {
+                daemon.msg.log(&format!("error: {e}"));
+            }
+            for w in maps.warnings() {
+                daemon.msg.log_warn(w);
+            }
+            maps
+        };
+        Checks {
+            header: maps(Part::Primary),
+            mime: maps(Part::Mime),
+            nested: maps(Part::Nested),
+            body: maps(Part::Body),
+            body_limit: daemon.int("body_checks_size_limit").max(0) as usize,
+            mime_processing: !daemon.yes("disable_mime_input_processing"),
+        }
+    }
+
+    /// Has anything behind the message's own headers to be looked at?
+    pub fn look_at_body(&self) -> bool {
+        !(self.mime.is_empty() && self.nested.is_empty() && self.body.is_empty())
+    }
+
+    fn table(&self, part: Part) -> &Maps {
+        match part {
+            Part::Primary => &self.header,
+            Part::Mime => &self.mime,
+            Part::Nested => &self.nested,
+            Part::Body => &self.body,
+        }
+    }
+}
+
+/// What becomes of a header or line.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It stays as it is.
+    Keep,
+    /// It goes.
+    Drop,
+    /// This line stands before it.
+    Prepend(String),
+    /// This stands in its place.
+    Replace(String),
+}
+
+/// The inspection of one message.
+pub struct Inspector<'c> {
+    daemon: &'c Daemon,
+    checks: &'c Checks,
+    id: &'c str,
+    /// From whom and to whom, as the log says it.
+    about: String,
+    /// What the rules want done.
+    pub actions: Actions,
+    /// Why the message is refused.
+    pub refused: Option<CleanupStatus>,
+    done: bool,
+}
+
+impl<'c> Inspector<'c> {
+    /// Begins; `sender` and `recipient` are those of the envelope, completed.
+    pub fn new(
+        daemon: &'c Daemon,
+        checks: &'c Checks,
+        id: &'c str,
+        s: &Submission,
+        sender: &str,
+        recipient: Option<&str>,
+    ) -> Inspector<'c> {
+        let mut about = match &s.client {
+            Some(c) => format!("{}[{}]; from=<{sender}>", c.name, c.shown_address),
+            None => format!("local; from=<{sender}>"),
+        };
+        if let Some(recipient) = recipient {
+            about.push_str(&format!(" to=<{recipient}>"));
+        }
+        if let Some(c) = &s.client {
+            about.push_str(&format!(" proto={}", c.protocol));
+            if !c.helo.is_empty() {
+                about.push_str(&format!(" helo=<{}>", c.helo));
+            }
+        }
+        // What the mail system itself writes is not inspected.
+        let (actions, done) = (s.actions.clone(), s.internal);
+        Inspector { daemon, checks, id, about, actions, refused: None, done }
+    }
+
+    /// Is there anything left to look for?
+    pub fn is_over(&self) -> bool {
+        self.done
+    }
+
+    /// Looks at a header, without its last line end, or at a line of a body.
+    pub fn look(&mut self, part: Part, text: &str) -> Fate {
+        let maps = self.checks.table(part);
+        if self.done || maps.is_empty() {
+            return Fate::Keep;
+        }
+        match maps.find(text) {
+            Ok(None) => Fate::Keep,
+            Ok(Some(found)) => {
+                let daemon = self.daemon;
+                daemon.p.decide(|| Decision {
+                    rule: part.what().into(),
+                    setting: part.setting().into(),
+                    place: daemon.config.place(part.setting()),
+                    compared: match found.line {
+                        Some(line) => format!("{} in {}, line {line}", printable(text), found.table),
+                        None => format!("{} in {}", printable(text), found.table),
+                    },
+                    outcome: Outcome::Becomes(found.value.to_string().into()),
+                });
+                self.act(part, text, &found.value)
+            }
+            Err(e) => {
+                self.daemon.msg.log_warn(&e);
+                let name = part.setting();
+                self.daemon.msg.log_warn(format!(
+                    "{}: {name} map lookup problem -- message not accepted, try again later",
+                    self.id
+                ));
+                self.refuse(451, "4.3.0", "queue file write error");
+                Fate::Keep
+            }
+        }
+    }
+
+    fn refuse(&mut self, code: u16, dsn: &str, text: &str) {
+        self.refused = Some(CleanupStatus::Refused { code, dsn: dsn.into(), text: text.into() });
+        self.done = true;
+    }
+
+    fn log(&self, action: &str, part: Part, content: &str, text: &str) {
+        let colon = if text.is_empty() { "" } else { ": " };
+        let (id, about, what) = (self.id, &self.about, part.what());
+        self.daemon
+            .msg
+            .log(&format!("{id}: {action}: {what} {} from {about}{colon}{text}", printable(content)));
+    }
+
+    /// Does what a rule says.
+    fn act(&mut self, part: Part, content: &str, value: &str) -> Fate {
+        let (word, text) = value.split_once([' ', '\t']).unwrap_or((value, ""));
+        let text = text.trim_start();
+        let name = part.setting();
+        let warn = |what: String| {
+            self.daemon.msg.log_warn(what);
+            Fate::Keep
+        };
+        let is_header = || text.split_once(':').is_some_and(|(name, _)| is_header_name(name.trim_end()));
+        let action = word.to_ascii_uppercase();
+        match action.as_str() {
+            "DUNNO" | "OK" => Fate::Keep,
+            "IGNORE" => Fate::Drop,
+            "STRIP" => {
+                self.log("strip", part, content, text);
+                Fate::Drop
+            }
+            "WARN" | "INFO" => {
+                self.log(if action == "WARN" { "warning" } else { "info" }, part, content, text);
+                Fate::Keep
+            }
+            "REJECT" => {
+                let dsn = Dsn::parse(text).filter(|d| d.class != 2);
+                let code = dsn.map_or_else(|| "5.7.1".to_owned(), |d| d.to_string());
+                let rest = if dsn.is_some() { text[code.len()..].trim_start() } else { text };
+                let rest = if rest.is_empty() { "message content rejected" } else { rest };
+                self.log("reject", part, content, &format!("{code} {rest}"));
+                self.refuse(if code.starts_with('4') { 451 } else { 550 }, &code, rest);
+                Fate::Keep
+            }
+            "DISCARD" | "PASS" => {
+                self.log(&action.to_ascii_lowercase(), part, content, text);
+                self.actions.discard |= action == "DISCARD";
+                self.done = true;
+                Fate::Keep
+            }
+            "HOLD" => {
+                if !self.actions.hold {
+                    self.log("hold", part, content, text);
+                    self.actions.hold = true;
+                }
+                Fate::Keep
+            }
+            "FILTER" if text.is_empty() => warn(format!("missing FILTER command argument in {name} map")),
+            "FILTER" if !text.contains(':') => {
+                warn(format!("bad FILTER command {text} in {name} -- need transport:destination"))
+            }
+            "FILTER" => {
+                self.log("filter", part, content, text);
+                self.actions.filter = Some(text.into());
+                Fate::Keep
+            }
+            "REDIRECT" | "BCC" if text.is_empty() => {
+                warn(format!("missing {action} command argument in {name} map"))
+            }
+            "REDIRECT" if !text.contains('@') => {
+                warn(format!("bad REDIRECT target \"{text}\" in {name} map -- need user@domain"))
+            }
+            "REDIRECT" => {
+                self.log("redirect", part, content, text);
+                self.actions.redirect = Some(text.into());
+                Fate::Keep
+            }
+            "BCC" if !text.contains('@') => {
+                warn(format!("bad BCC address \"{text}\" in {name} map -- need user@domain"))
+            }
+            "BCC" => {
+                self.log("bcc", part, content, text);
+                self.actions.bcc.push(text.into());
+                Fate::Keep
+            }
+            "PREPEND" | "REPLACE" if text.is_empty() => {
+                warn(format!("{action} action without text in {name} map"))
+            }
+            "PREPEND" | "REPLACE" if part != Part::Body && !is_header() => warn(format!(
+                "bad {action} header text \"{text}\" in {name} map -- need \"headername: headervalue\""
+            )),
+            "PREPEND" => {
+                self.log("prepend", part, content, text);
+                Fate::Prepend(text.to_owned())
+            }
+            "REPLACE" => {
+                self.log("replace", part, content, text);
+                Fate::Replace(text.to_owned())
+            }
+            _ => warn(format!("unknown command in {name} map: {value}")),
+        }
+    }
+}
+
+/// As the log shows it.
+fn printable(text: &str) -> Rc<str> {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect::<String>().into()
+}

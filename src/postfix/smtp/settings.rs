@@ -1,0 +1,129 @@
+//! What a client needs of the configuration, read once: the `smtp_…` parameters, or the `lmtp_…`
+//! ones where it speaks LMTP.
+
+use crate::postfix::address_map::AddressMap;
+use crate::postfix::dict::Maps;
+use crate::postfix::own_domains::OwnDomains;
+use crate::postfix::server::Daemon;
+use crate::world::clock::Duration;
+use std::net::IpAddr;
+use std::rc::Rc;
+
+/// The protocol that is spoken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Protocol {
+    /// RFC 5321
+    Smtp,
+    /// RFC 2033
+    Lmtp,
+}
+
+impl Protocol {
+    fn prefix(self) -> &'static str {
+        match self {
+            Protocol::Smtp => "smtp",
+            Protocol::Lmtp => "lmtp",
+        }
+    }
+}
+
+/// Settings and tables.
+pub struct Settings {
+    pub protocol: Protocol,
+    pub myhostname: Rc<str>,
+    pub relayhost: Rc<str>,
+    pub fallback_relay: Vec<Rc<str>>,
+    pub best_mx_transport: Rc<str>,
+    pub helo_name: Rc<str>,
+    pub port: u16,
+    pub bind: Vec<IpAddr>,
+    pub connect_timeout: Duration,
+    pub helo_timeout: Duration,
+    pub mail_timeout: Duration,
+    pub rcpt_timeout: Duration,
+    pub data_init_timeout: Duration,
+    pub data_xfer_timeout: Duration,
+    pub data_done_timeout: Duration,
+    pub quit_timeout: Duration,
+    pub rset_timeout: Duration,
+    pub address_limit: usize,
+    pub session_limit: usize,
+    pub always_ehlo: bool,
+    pub never_ehlo: bool,
+    pub skip_5xx_greeting: bool,
+    pub skip_quit_response: bool,
+    pub assume_final: bool,
+    pub defer_without_mx_address: bool,
+    pub randomize: bool,
+    /// Are addresses of a kind put first: `ipv4`, `ipv6`, `any`?
+    pub preference: Rc<str>,
+    /// Is the DNS asked at all (`disable_dns_lookups`, `smtp_dns_support_level`)?
+    pub uses_dns: bool,
+    pub line_length_limit: usize,
+    pub discard_keywords: Vec<String>,
+    pub discard_keyword_maps: Maps,
+    pub generic: AddressMap,
+    pub own: OwnDomains,
+}
+
+impl Settings {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// What the daemon ends with: a time that is none.
+    pub fn read(daemon: &Daemon, protocol: Protocol) -> Result<Settings, String> {
+        let prefix = protocol.prefix();
+        let own = |name: &str| format!("{prefix}_{name}");
+        let time = |name: &str| daemon.config.seconds(&own(name)).map_err(|e| e.to_string());
+        let count = |name: &str| daemon.int(&own(name)).max(0) as usize;
+        let is_smtp = protocol == Protocol::Smtp;
+        let hello = if is_smtp { "ehlo" } else { "lhlo" };
+        let address = |name: &str| daemon.string(&own(name)).trim_matches(['[', ']']).parse().ok();
+        let port = daemon.string(&own("tcp_port"));
+        let generic = if is_smtp { "smtp_generic_maps" } else { "lmtp_generic_maps" };
+        Ok(Settings {
+            protocol,
+            myhostname: daemon.string("myhostname"),
+            relayhost: daemon.string("relayhost"),
+            fallback_relay: if is_smtp { daemon.config.list("smtp_fallback_relay") } else { Vec::new() },
+            best_mx_transport: daemon.string("best_mx_transport"),
+            helo_name: daemon.string(if is_smtp { "smtp_helo_name" } else { "lmtp_lhlo_name" }),
+            port: crate::postfix::port(&daemon.p, &port).unwrap_or(if is_smtp { 25 } else { 24 }),
+            bind: [address("bind_address"), address("bind_address6")].into_iter().flatten().collect(),
+            connect_timeout: time("connect_timeout")?,
+            helo_timeout: time(if is_smtp { "helo_timeout" } else { "lhlo_timeout" })?,
+            mail_timeout: time("mail_timeout")?,
+            rcpt_timeout: time("rcpt_timeout")?,
+            data_init_timeout: time("data_init_timeout")?,
+            data_xfer_timeout: time("data_xfer_timeout")?,
+            data_done_timeout: time("data_done_timeout")?,
+            quit_timeout: time("quit_timeout")?,
+            rset_timeout: time("rset_timeout")?,
+            address_limit: count("mx_address_limit"),
+            session_limit: count("mx_session_limit"),
+            always_ehlo: is_smtp && daemon.yes("smtp_always_send_ehlo"),
+            never_ehlo: is_smtp && daemon.yes("smtp_never_send_ehlo"),
+            skip_5xx_greeting: daemon.yes(&own("skip_5xx_greeting")),
+            skip_quit_response: daemon.yes(&own("skip_quit_response")),
+            assume_final: !is_smtp && daemon.yes("lmtp_assume_final"),
+            defer_without_mx_address: is_smtp && daemon.yes("smtp_defer_if_no_mx_address_found"),
+            randomize: daemon.yes(&own("randomize_addresses")),
+            preference: daemon.string(&own("address_preference")),
+            uses_dns: !daemon.yes("disable_dns_lookups")
+                && &*daemon.string(&own("dns_support_level")) != "disabled",
+            line_length_limit: count("line_length_limit"),
+            discard_keywords: daemon
+                .config
+                .list(&own(&format!("discard_{hello}_keywords")))
+                .iter()
+                .map(|k| k.to_ascii_uppercase())
+                .collect(),
+            discard_keyword_maps: Maps::open(
+                &daemon.string(&own(&format!("discard_{hello}_keyword_address_maps"))),
+                &daemon.p,
+            )?,
+            generic: AddressMap::open(daemon, generic, "generic"),
+            own: OwnDomains::new(daemon)?,
+        })
+    }
+}
