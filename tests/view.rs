@@ -4,6 +4,7 @@ use maillab::scenario::load;
 use maillab::scenario::run::{Options, Outcome, run};
 use maillab::trace::{Kind, Trace};
 use maillab::view::flow::{flow, mermaid};
+use maillab::view::html::html;
 use maillab::view::queue::queue;
 use maillab::view::why::{Subject, why};
 use std::fs;
@@ -98,6 +99,17 @@ fn a_subject_is_read_from_what_was_typed() {
             let said = why(&trace, &Subject::parse(&trace, text)).expect_err("there is no such thing");
             assert!(said.contains("What can be asked about"), "{said}");
         }
+    });
+}
+
+#[test]
+fn a_page_holds_every_event_and_no_markup_from_outside() {
+    with("relay-denial", 2, |o| {
+        let trace = o.world.trace();
+        let page = html(&trace, "<script>alert('x')</script>");
+        assert_eq!(page.matches("<tr class=").count(), trace.len() as usize);
+        assert_eq!(page.matches("<script>").count(), 1, "only the page's own");
+        assert!(page.contains("RCPT TO:&lt;carol@example.org&gt;"), "addresses are text");
     });
 }
 

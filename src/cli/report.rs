@@ -4,6 +4,7 @@ use super::run::Result;
 use super::source::Source;
 use colored::Colorize;
 use maillab::scenario::expect::Mismatch;
+use maillab::scenario::model::Act;
 use maillab::scenario::problem::Problem;
 use maillab::trace::{Kind, Outcome, Trace};
 use maillab::view::diagnostic;
@@ -68,7 +69,13 @@ pub fn mismatch(source: &Source, m: &Mismatch, trace: &Trace, colour: bool) -> S
     if let Some(text) = m.actual.as_deref().and_then(|a| because(trace, a)) {
         problem.notes.push(format!("because: {text}"));
     }
-    problem.notes.push(format!("see:     maillab run --trace text -v {}", source.path.display()));
+    let path = source.path.display();
+    let step = source.scenario.steps.get(m.step.saturating_sub(1));
+    // Of a conversation the reply is explained; of a command's output the trace tells more.
+    problem.notes.push(match step.is_some_and(|s| matches!(s.act, Act::Chat(_))) {
+        true => format!("see:     maillab why {path} --step {}", m.step),
+        false => format!("see:     maillab run --trace text -v {path}"),
+    });
     let title = format!("step {} heard something else", m.step);
     diagnostic::report(&title, &problem, &source.path.display().to_string(), &source.text, colour)
 }

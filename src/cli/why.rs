@@ -90,12 +90,12 @@ fn of_step(
     source.scenario.steps.truncate(n - 1);
     let start = outcome(source, colour)?.world.trace().len();
     let own = trace.events().filter(|(id, _)| id.get() > start);
-    let mut moved = own.filter_map(|(id, e)| match &e.kind {
-        Kind::Queue { id: letter, .. } => Some((id, letter.to_string())),
+    let mut moved = own.filter_map(|(_, e)| match &e.kind {
+        Kind::Queue { id, .. } => Some(id.to_string()),
         _ => None,
     });
     match moved.next_back() {
-        Some((_, id)) => Ok(Subject::QueueId(id)),
+        Some(id) => Ok(Subject::QueueId(id)),
         None if replied(trace, start) => Ok(Subject::LastReply { before: None }),
         None => {
             Err((1, format!("In step {n} no letter moved and no server said anything. Try another --step.")))

@@ -451,6 +451,9 @@ impl TrivialRewrite {
     }
 
     fn decide(&self, daemon: &Daemon, way: &Routing, resolved: &Resolved, domain: &str) {
+        if resolved.class == AddressClass::Default {
+            self.foreign(daemon, domain);
+        }
         daemon.p.decide(|| {
             let text = |name: &str| daemon.string(name);
             let (setting, list) = match resolved.class {
@@ -479,6 +482,21 @@ impl TrivialRewrite {
                 outcome: Outcome::Becomes(format!("{}:{}", resolved.transport, resolved.nexthop).into()),
             }
         });
+    }
+
+    /// Records that a domain stands in none of the lists that make it one of ours.
+    fn foreign(&self, daemon: &Daemon, domain: &str) {
+        for list in ["mydestination", "virtual_alias_domains", "virtual_mailbox_domains", "relay_domains"] {
+            daemon.p.decide(|| {
+                let value = daemon.string(list);
+                let compared = match &*value {
+                    "" => "it is empty".to_owned(),
+                    value => format!("{domain} is not in {value}"),
+                };
+                let place = daemon.config.place(list);
+                Decision { rule: list.into(), setting: list.into(), place, compared, outcome: Outcome::No }
+            });
+        }
     }
 }
 

@@ -107,14 +107,17 @@ fn find<'t>(reading: Reading<'t>, message: Option<&str>) -> Result<Letter<'t>, S
 
 /// The newest letter that a person sent: what other letters became is part of their picture.
 fn newest<'t>(reading: Reading<'t>, all: &[Seen<'t>]) -> Option<(Seen<'t>, &'t str)> {
-    let mut later: BTreeSet<(&str, &str)> = BTreeSet::new();
-    let letters = all.iter().filter_map(|e| Letter::find(reading, Some(e.host), e.hop()?.0));
-    let letters: Vec<Letter<'t>> = letters.collect();
-    for l in &letters {
-        later.extend(l.successors());
-    }
-    let first = letters.iter().rev().find(|l| !later.contains(&(l.host, l.id))).or(letters.last())?;
-    Some((first.entered, first.id))
+    let named = |e: &Seen<'t>| Some((*e, e.hop()?.0));
+    let by_person = |(e, id): &(Seen<'t>, &'t str)| {
+        Letter::find(reading, Some(e.host), id).is_some_and(|l| match l.origin {
+            Origin::Local { .. } => true,
+            Origin::Client(log) => {
+                caller(reading, log).is_none_or(|(_, (_, program))| !matches!(program, "smtp" | "lmtp"))
+            }
+            Origin::Made(_) => false,
+        })
+    };
+    all.iter().rev().filter_map(named).find(by_person).or_else(|| all.last().and_then(named))
 }
 
 fn headline(reading: Reading<'_>, letter: &Letter<'_>, width: usize) -> String {

@@ -23,6 +23,7 @@ mod story;
 
 use super::letter::{self, Letter};
 use super::reading::{Reading, field};
+use super::text::plain;
 use crate::trace::{EventId, Trace};
 
 /// What is asked about.
@@ -37,7 +38,8 @@ pub enum Subject {
     QueueId(String),
     /// A letter or a refusal, by a recipient's or sender's address.
     Address(String),
-    /// The last line in a log, or else the last reply, with this text in it.
+    /// The last line in a log, or else the last reply, with this text in it; a reply first, where
+    /// the text begins with a reply code.
     Log(String),
     /// The last thing done to a file, by the end of its path.
     File(String),
@@ -85,15 +87,26 @@ pub fn why(trace: &Trace, subject: &Subject) -> Result<String, String> {
         }
         Subject::QueueId(id) => queue_id(reading, id, None),
         Subject::Address(address) => of_address(reading, address),
-        Subject::Log(text) => event::log(reading, text)
-            .or_else(|| reply::containing(reading, text).map(|r| reply::explain(reading, &r)))
-            .ok_or_else(|| {
-                format!("No log line and no reply holds “{}”. {}", super::text::plain(text), instead(reading))
-            }),
-        Subject::File(path) => event::file(reading, path).ok_or_else(|| {
-            format!("Nothing was done to a file {}. {}", super::text::plain(path), instead(reading))
-        }),
+        Subject::Log(text) => {
+            let said = || reply::containing(reading, text).map(|r| reply::explain(reading, &r));
+            let found = if is_reply(text) {
+                said().or_else(|| event::log(reading, text))
+            } else {
+                event::log(reading, text).or_else(said)
+            };
+            let nothing =
+                || format!("No log line and no reply holds “{}”. {}", plain(text), instead(reading));
+            found.ok_or_else(nothing)
+        }
+        Subject::File(path) => event::file(reading, path)
+            .ok_or_else(|| format!("Nothing was done to a file {}. {}", plain(path), instead(reading))),
     }
+}
+
+/// Does a text begin as an SMTP reply does? Log lines quote replies, and are not meant then.
+fn is_reply(text: &str) -> bool {
+    let code = text.as_bytes().get(..4).unwrap_or_default();
+    matches!(code, [b'2'..=b'5', b'0'..=b'9', b'0'..=b'9', b' ' | b'-'])
 }
 
 fn queue_id(reading: Reading<'_>, id: &str, recipient: Option<&str>) -> Result<String, String> {
@@ -108,7 +121,7 @@ fn queue_id(reading: Reading<'_>, id: &str, recipient: Option<&str>) -> Result<S
     if let Some(text) = event::maildrop(reading, id) {
         return Ok(text);
     }
-    Err(format!("No letter has the queue id {}. {}", super::text::plain(id), instead(reading)))
+    Err(format!("No letter has the queue id {}. {}", plain(id), instead(reading)))
 }
 
 /// The newest letter to or from an address, or the newest refusal of it.
@@ -121,9 +134,9 @@ fn of_address(reading: Reading<'_>, address: &str) -> Result<String, String> {
     });
     let Some(told) = told else {
         let refused = reply::containing(reading, &format!("<{address}>"));
-        return refused.map(|r| reply::explain(reading, &r)).ok_or_else(|| {
-            format!("Nothing is known of {}. {}", super::text::plain(address), instead(reading))
-        });
+        return refused
+            .map(|r| reply::explain(reading, &r))
+            .ok_or_else(|| format!("Nothing is known of {}. {}", plain(address), instead(reading)));
     };
     let line = told.log().unwrap_or_default();
     let id = line.split(": ").next().unwrap_or_default();

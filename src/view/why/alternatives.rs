@@ -77,8 +77,6 @@ fn refusal(d: &Decision, reply: &str) -> Vec<String> {
         _ if d.setting.starts_with("smtpd_") => vec![format!("{} does not name {rule}", d.setting)],
         _ => Vec::new(),
     }
-    .into_iter()
-    .collect()
 }
 
 fn unlisted(reply: &str, address: &str) -> Vec<String> {

@@ -61,7 +61,7 @@ pub fn containing<'t>(reading: Reading<'t>, text: &str) -> Option<Reply<'t>> {
     reply(reading, &all, at)
 }
 
-/// The replies to commands with this address in them, in a conversation that `client` held.
+/// The last reply to RCPT with this address that `server` had given by then.
 pub fn to_recipient<'t>(reading: Reading<'t>, server: Seen<'t>, address: &str) -> Option<Reply<'t>> {
     let before = reading.between(0, server.number()).rev();
     let mut sent = before.filter(|e| e.event.process == server.event.process).filter_map(|e| e.sent());

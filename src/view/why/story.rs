@@ -48,7 +48,7 @@ fn is_to(d: &Delivery<'_>, recipient: &str) -> bool {
 
 fn one(out: &mut String, reading: Reading<'_>, letter: &Letter<'_>, recipient: Option<&str>) {
     headline(out, reading, letter);
-    let mut groups = vec![origin(reading, letter)];
+    let mut groups = vec![origin(letter)];
     groups.extend(admission(reading, letter));
     groups.extend(cleanup(reading, letter));
     let mut tries: Vec<&Try<'_>> = letter.tries.iter().collect();
@@ -112,7 +112,7 @@ fn headline(out: &mut String, reading: Reading<'_>, letter: &Letter<'_>) {
     let _ = writeln!(out, "on {}, since {from}, last moved {to}\n", letter.host);
 }
 
-fn origin(reading: Reading<'_>, letter: &Letter<'_>) -> Group {
+fn origin(letter: &Letter<'_>) -> Group {
     let mut group = Group::new("where does it come from?", "");
     match letter.origin {
         Origin::Local { log, maildrop } => {
@@ -147,7 +147,6 @@ fn origin(reading: Reading<'_>, letter: &Letter<'_>) -> Group {
             }
         }
     }
-    let _ = reading;
     group
 }
 
@@ -181,7 +180,8 @@ fn after_event<'t>(reading: Reading<'t>, e: Seen<'t>) -> Seen<'t> {
     e.id.checked_add(1).and_then(|id| reading.event(id)).map_or(e, |next| Seen { event: e.event, ..next })
 }
 
-/// The recipients that smtpd asked trivial-rewrite about since its last but one letter.
+/// The addresses that smtpd had completed since the letter before this one, of which the
+/// recipients are some.
 fn asked(reading: Reading<'_>, log: Seen<'_>) -> Vec<String> {
     let own = reading.between(0, log.number() + 40).rev().filter(|e| e.event.process == log.event.process);
     let mut all: Vec<String> = own
