@@ -16,8 +16,7 @@ pub mod template;
 pub use log::{Entry, parse};
 
 use super::deliver::Dsn;
-use super::ipc::TraceFlags;
-use super::post_mail;
+use super::post_mail::{self, Letter};
 use super::queue::{self, Queue, QueueFile, Recipient, SPOOL};
 use super::server::Daemon;
 use crate::world::fs::OpenFlags;
@@ -304,7 +303,9 @@ impl Writer<'_> {
                 .send(Notice::postmaster(*kind, *kind == ReportKind::Failure), &double, &to, copy)
                 .await;
         }
-        if !self.entries.is_empty() && !self.send(Notice::sender(*kind), "", sender, to_sender).await {
+        if self.entries.is_empty() {
+            self.abandon(Notice::sender(*kind), sender).await;
+        } else if !self.send(Notice::sender(*kind), "", sender, to_sender).await {
             return false;
         }
         if wanted {
@@ -318,6 +319,15 @@ impl Writer<'_> {
         true
     }
 
+    /// Nobody wants to hear of it: the notification has been begun when that is found out, and what
+    /// cleanup says of it stands in the log.
+    async fn abandon(&self, notice: Notice, to: &str) {
+        let rendered = notice.render(self.daemon, self.report, self.entries, self.file, to, self.templates);
+        if let Ok(body) = rendered {
+            post_mail::post(self.daemon, "", to, body, Letter::Abandoned).await;
+        }
+    }
+
     /// Puts a notification into the queue, through cleanup.
     async fn send(&self, notice: Notice, from: &str, to: &str, what: &str) -> bool {
         let entries = if notice.is_for_postmaster() { self.all } else { self.entries };
@@ -329,7 +339,7 @@ impl Writer<'_> {
                 return false;
             }
         };
-        let Some(new_id) = post_mail::post(self.daemon, from, to, body, true, TraceFlags::None).await else {
+        let Some(new_id) = post_mail::post(self.daemon, from, to, body, Letter::Report).await else {
             return false;
         };
         self.daemon.msg.log(&format!("{}: {what}: {new_id}", self.report.id));

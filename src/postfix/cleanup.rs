@@ -93,6 +93,29 @@ struct Settings {
     delay_warning: std::time::Duration,
 }
 
+/// The recipients to deliver to, in the order of the queue file.
+struct Addressed {
+    all: Vec<Recipient>,
+    /// So many first ones get a copy for the sender's sake (`sender_bcc_maps`).
+    of_sender: usize,
+    /// So many are known from the envelope; those behind them from the content.
+    of_envelope: usize,
+}
+
+impl Addressed {
+    fn of_sender(&self) -> &[Recipient] {
+        &self.all[..self.of_sender]
+    }
+
+    fn of_envelope(&self) -> &[Recipient] {
+        &self.all[self.of_sender..self.of_envelope]
+    }
+
+    fn of_content(&self) -> &[Recipient] {
+        &self.all[self.of_envelope..]
+    }
+}
+
 /// A message on its way through.
 struct Message {
     headers: Vec<u8>,
@@ -225,7 +248,7 @@ impl<'d> Cleanup<'d> {
             Ok(recipients) => recipients,
             Err(status) => return status,
         };
-        if recipients.is_empty() && !is_probe {
+        if recipients.all.is_empty() && !is_probe {
             return rejected(550, "5.1.1", "no recipients specified");
         }
         let file = self.encode(id, &submission, &sender, &recipients, &message);
@@ -286,7 +309,7 @@ impl<'d> Cleanup<'d> {
         id: &str,
         submission: &Submission,
         sender: &Rc<str>,
-    ) -> Result<Vec<Recipient>, CleanupStatus> {
+    ) -> Result<Addressed, CleanupStatus> {
         let mut all: Vec<Recipient> = Vec::with_capacity(submission.recipients.len());
         if !submission.internal
             && !sender.is_empty()
@@ -294,6 +317,7 @@ impl<'d> Cleanup<'d> {
         {
             self.add(id, submission, &copy, true, &mut all).await?;
         }
+        let of_sender = all.len();
         for rcpt in &submission.recipients {
             self.add(id, submission, rcpt, false, &mut all).await?;
             let address = self.address(id, submission, Class::EnvelopeRecipient, &rcpt.address).await?;
@@ -303,17 +327,14 @@ impl<'d> Cleanup<'d> {
                 self.add(id, submission, &copy, true, &mut all).await?;
             }
         }
-        for copy in &submission.actions.bcc {
-            self.add(id, submission, &copy_for(copy.clone()), true, &mut all).await?;
-        }
+        let of_envelope = all.len();
         if !submission.internal && !self.bcc.always.is_empty() && !all.is_empty() {
             self.add(id, submission, &copy_for(self.bcc.always.clone()), true, &mut all).await?;
         }
-        if let (Some(target), Some(first)) = (&submission.actions.redirect, all.first().cloned()) {
-            let address = self.rewriter.rewrite(&self.daemon.p, RewriteContext::Local, target).await;
-            return Ok(vec![Recipient { address, ..first }]);
+        for copy in &submission.actions.bcc {
+            self.add(id, submission, &copy_for(copy.clone()), true, &mut all).await?;
         }
-        Ok(all)
+        Ok(Addressed { all, of_sender, of_envelope })
     }
 
     /// Who gets a copy of mail from or to an address.
@@ -400,13 +421,13 @@ impl<'d> Cleanup<'d> {
         sender: &Rc<str>,
     ) -> Result<Message, CleanupStatus> {
         let log = |text: &str| self.daemon.msg.log(text);
-        let first = match s.recipients.first() {
+        let last = match s.recipients.last() {
             Some(rcpt) if !s.recipients_last => {
                 Some(self.address(id, s, Class::EnvelopeRecipient, &rcpt.address).await?)
             }
             _ => None,
         };
-        let mut inspector = Inspector::new(self.daemon, &self.checks, id, s, sender, first.as_deref());
+        let mut inspector = Inspector::new(self.daemon, &self.checks, id, s, sender, last.as_deref());
         let mut pass = headers::Pass::new(id, s, &self.settings);
         let mut body = pass.read(&s.content, &mut inspector, &log);
         if let Some(status) = inspector.refused {
@@ -442,9 +463,9 @@ impl<'d> Cleanup<'d> {
     }
 }
 
-/// A recipient that gets a copy.
+/// A recipient that gets a copy: what becomes of it is nobody's affair.
 fn copy_for(address: Rc<str>) -> Recipient {
-    Recipient { offset: 0, original: "".into(), address, dsn_orcpt: "".into(), dsn_notify: 0 }
+    Recipient { offset: 0, original: "".into(), address, dsn_orcpt: "".into(), dsn_notify: queue::notify::NEVER }
 }
 
 /// About as many octets of a queue file are not content.

@@ -6,6 +6,19 @@ use super::server::Daemon;
 use crate::proto::message;
 use std::rc::Rc;
 
+/// What a daemon writes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Letter {
+    /// A notice in plain ASCII.
+    Notice,
+    /// A report that quotes a message as it is.
+    Report,
+    /// A report of which nobody wants to hear: it is begun all the same, and given up.
+    Abandoned,
+    /// A question whether an address can be delivered to.
+    Probe,
+}
+
 /// Puts a message of the mail system's own into the queue, under a `Received:` header; gives its
 /// queue id, or nothing if cleanup did not take it.
 pub async fn post(
@@ -13,8 +26,7 @@ pub async fn post(
     sender: &str,
     recipient: &str,
     content: impl Into<bytes::Bytes>,
-    eight_bit: bool,
-    trace: TraceFlags,
+    letter: Letter,
 ) -> Option<Rc<str>> {
     let p = &daemon.p;
     let Ok(stream) = p.connect_unix(&format!("{SPOOL}/public/cleanup")).await else {
@@ -29,7 +41,7 @@ pub async fn post(
         arrival: now,
         context: RewriteContext::Local,
         sender: sender.into(),
-        eight_bit,
+        eight_bit: matches!(letter, Letter::Report | Letter::Abandoned),
         recipients: vec![Recipient {
             offset: 0,
             original: recipient.into(),
@@ -39,11 +51,12 @@ pub async fn post(
         }],
         prepend: format!("Received: by {by}\n\tid {id}; {date}\n").into_bytes(),
         content: content.into(),
-        trace,
+        trace: if letter == Letter::Probe { TraceFlags::Probe } else { TraceFlags::None },
+        given_up: letter == Letter::Abandoned,
         internal: true,
         ..Submission::default()
     };
-    let what = if trace == TraceFlags::Probe { "probe" } else { "notification" };
+    let what = if letter == Letter::Probe { "probe" } else { "notification" };
     stream.send(|_| format!("{what} for <{recipient}>"), submission).ok()?;
     (stream.receive::<CleanupStatus>().await == Some(CleanupStatus::Ok)).then_some(id)
 }

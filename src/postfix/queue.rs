@@ -254,6 +254,10 @@ pub struct QueueFile {
     pub warn: Option<(u64, Time)>,
     /// Where the record is that asks for a report, if there is one.
     pub trace_record: Option<u64>,
+    /// The content filter, `transport:nexthop`, through which the message goes.
+    pub filter: Option<Rc<str>>,
+    /// The address to which the message goes in place of its recipients.
+    pub redirect: Option<Rc<str>>,
     /// Those still to be delivered to.
     pub recipients: Vec<Recipient>,
     /// Recipients in the file, done or not.
@@ -278,6 +282,8 @@ impl QueueFile {
             sender: "".into(),
             warn: None,
             trace_record: None,
+            filter: None,
+            redirect: None,
             recipients: Vec::new(),
             recipient_count: 0,
             data_offset: 0,
@@ -347,6 +353,8 @@ impl QueueFile {
                 self.warn = (at > 0).then(|| (offset as u64, Time::from_unix(at)));
             }
             Type::From => self.sender = text(),
+            Type::Filter => self.filter = Some(text()).filter(|f| !f.is_empty()),
+            Type::Redirect => self.redirect = Some(text()).filter(|r| !r.is_empty()),
             Type::Attr => {
                 let value = |name: &[u8]| content.strip_prefix(name).map(String::from_utf8_lossy);
                 if let Some(orcpt) = value(b"dsn_orig_rcpt=") {

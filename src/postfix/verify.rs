@@ -12,8 +12,7 @@
 //! Old records are looked for when somebody asks, not at the very time.
 
 use super::dict::compiled::{self, Table};
-use super::ipc::TraceFlags;
-use super::post_mail;
+use super::post_mail::{self, Letter};
 use super::queue::SPOOL;
 use super::server::Daemon;
 use crate::proto::message;
@@ -208,7 +207,7 @@ impl Verify {
         }
         let content = format!("Date: {}\n", message::date_with_zone(self.daemon.p.now().unix()));
         let sender = probe_sender(&self.daemon);
-        post_mail::post(&self.daemon, &sender, address, content, false, TraceFlags::Probe).await;
+        post_mail::post(&self.daemon, &sender, address, content, Letter::Probe).await;
     }
 
     /// A result: a good one stays until it is too old, whatever probes come to.

@@ -260,6 +260,8 @@ impl<'c> Inspector<'c> {
             "REDIRECT" => {
                 self.log("redirect", part, content, text);
                 self.actions.redirect = Some(text.into());
+                // Where the message goes is settled; nothing more is asked.
+                self.done = true;
                 Fate::Keep
             }
             "BCC" if !text.contains('@') => {

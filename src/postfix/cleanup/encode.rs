@@ -1,6 +1,6 @@
 //! The queue file that a message becomes (records: [`record`](crate::postfix::record)).
 
-use super::{Cleanup, Message};
+use super::{Addressed, Cleanup, Message};
 use crate::postfix::ipc::{ClientInfo, RewriteContext, Submission};
 use crate::postfix::queue::{self, Recipient};
 use crate::postfix::record::{self, Type};
@@ -12,7 +12,7 @@ impl Cleanup<'_> {
         id: &str,
         s: &Submission,
         sender: &str,
-        recipients: &[Recipient],
+        recipients: &Addressed,
         message: &Message,
     ) -> Vec<u8> {
         let mut file = Vec::with_capacity(message.headers.len() + message.body.len() + 700);
@@ -23,19 +23,16 @@ impl Cleanup<'_> {
         if s.client.is_some() {
             attr(&mut file, "log_ident", id);
         }
-        self.attributes(s, &mut file);
-        if let Some(filter) = &s.actions.filter {
+        let filter = self.daemon.string("content_filter");
+        if !s.internal && !filter.is_empty() {
             record::put(&mut file, Type::Filter, filter.as_bytes());
-        } else if s.client.is_some() || !s.internal {
-            let filter = self.daemon.string("content_filter");
-            if !filter.is_empty() {
-                record::put(&mut file, Type::Filter, filter.as_bytes());
-            }
         }
+        self.attributes(s, &mut file);
         if let Some(name) = &s.full_name {
             record::put(&mut file, Type::FullName, name.as_bytes());
         }
         record::put(&mut file, Type::From, sender.as_bytes());
+        put_recipients(&mut file, recipients.of_sender());
         if s.eight_bit {
             attr(&mut file, "encoding", "8bit");
         }
@@ -46,30 +43,29 @@ impl Cleanup<'_> {
             let at = s.arrival + self.settings.delay_warning;
             record::put(&mut file, Type::Warn, format!("{:15}", at.unix()).as_bytes());
         }
-        for r in recipients {
-            if r.dsn_notify != 0 {
-                attr(&mut file, "notify_flags", &r.dsn_notify.to_string());
-            }
-            if !r.dsn_orcpt.is_empty() {
-                attr(&mut file, "dsn_orig_rcpt", &r.dsn_orcpt);
-            }
-            record::put(&mut file, Type::OriginalRecipient, r.original.as_bytes());
-            record::put(&mut file, Type::Recipient, r.address.as_bytes());
-        }
+        put_recipients(&mut file, recipients.of_envelope());
         record::put(&mut file, Type::Message, b"");
         let data = file.len();
         put_lines(&mut file, &message.headers);
         put_lines(&mut file, &message.body);
         let size = file.len() - data;
         record::put(&mut file, Type::Extra, b"");
+        // What was decided while the message was read overrides what was said before.
+        if let Some(filter) = &s.actions.filter {
+            record::put(&mut file, Type::Filter, filter.as_bytes());
+        }
+        if let Some(address) = &s.actions.redirect {
+            record::put(&mut file, Type::Redirect, address.as_bytes());
+        }
         if s.eight_bit {
             attr(&mut file, "encoding", "8bit");
         }
+        put_recipients(&mut file, recipients.of_content());
         record::put(&mut file, Type::End, b"");
         // How qmgr is to read the file: a message with an encoding has attributes behind it.
         let options = if s.eight_bit { 12 } else { 0 };
         let utf8 = usize::from(s.smtputf8);
-        let sizes = [size, data, recipients.len(), options, size, utf8];
+        let sizes = [size, data, recipients.all.len(), options, size, utf8];
         for (field, n) in file[2..2 + SIZE_LEN].chunks_mut(16).zip(sizes) {
             put_number(&mut field[..15], n);
         }
@@ -89,6 +85,20 @@ impl Cleanup<'_> {
         if let Some(flags) = s.trace.text() {
             attr(file, "trace_flags", flags);
         }
+    }
+}
+
+/// Writes the records of recipients.
+fn put_recipients(file: &mut Vec<u8>, recipients: &[Recipient]) {
+    for r in recipients {
+        if r.dsn_notify != 0 {
+            record::put_attribute(file, "notify_flags", &r.dsn_notify.to_string());
+        }
+        if !r.dsn_orcpt.is_empty() {
+            record::put_attribute(file, "dsn_orig_rcpt", &r.dsn_orcpt);
+        }
+        record::put(file, Type::OriginalRecipient, r.original.as_bytes());
+        record::put(file, Type::Recipient, r.address.as_bytes());
     }
 }
 

@@ -64,6 +64,7 @@ pub const HAS_EFFECT: &[&str] = &[
     "default_destination_concurrency_limit",
     "default_destination_rate_delay",
     "default_destination_recipient_limit",
+    "default_filter_nexthop",
     "default_privs",
     "default_process_limit",
     "default_rbl_reply",

@@ -142,7 +142,13 @@ impl Qmgr {
     /// Sorts the recipients by destination.
     async fn sort(&self, message: &Message) -> Vec<Batch> {
         let mut sorted = Vec::with_capacity(message.file.recipients.len());
-        for rcpt in &message.file.recipients {
+        // A redirected message goes to one address, for the first of its recipients.
+        let redirected = self.redirected(message).await;
+        let recipients = match &redirected {
+            Some(only) => std::slice::from_ref(only),
+            None => &message.file.recipients[..],
+        };
+        for rcpt in recipients {
             let (transport, nexthop, address, class) = self.destination(message, rcpt).await;
             let rcpt = Recipient { address, ..rcpt.clone() };
             if class == Some(AddressClass::Local) && self.discards(message, &rcpt).await {
@@ -182,6 +188,43 @@ impl Qmgr {
         batches
     }
 
+    /// Who gets a message that an action REDIRECT or an access table has sent elsewhere.
+    async fn redirected(&self, message: &Message) -> Option<Recipient> {
+        let (to, first) = (message.file.redirect.as_ref()?, message.file.recipients.first()?);
+        let address = self.rewriter.rewrite(&self.daemon.p, RewriteContext::Local, to).await;
+        self.daemon.p.decide(|| Decision {
+            rule: "REDIRECT".into(),
+            setting: "".into(),
+            place: crate::trace::Place::Default,
+            compared: "the message goes to one address in place of its recipients".into(),
+            outcome: Outcome::Becomes(address.to_string().into()),
+        });
+        Some(Recipient { address, ..first.clone() })
+    }
+
+    /// Where a content filter takes a recipient's copy: its transport, and its next hop or else
+    /// `default_filter_nexthop`, or else the recipient's domain.
+    fn filtered(&self, message: &Message, rcpt: &Recipient) -> Option<Destination> {
+        let filter = message.file.filter.as_ref().filter(|_| message.file.redirect.is_none())?;
+        if message.trace_flags().is_rehearsal() {
+            return None;
+        }
+        let (transport, nexthop) = filter.split_once(':').unwrap_or((filter, ""));
+        let default = self.daemon.string("default_filter_nexthop");
+        let domain = rcpt.address.rsplit_once('@').map(|(_, domain)| domain);
+        let own = self.daemon.string("myhostname");
+        let nexthop = [nexthop, &default, domain.unwrap_or(&own)].into_iter().find(|n| !n.is_empty());
+        let nexthop = nexthop.unwrap_or_default();
+        self.daemon.p.decide(|| Decision {
+            rule: "content filter".into(),
+            setting: "content_filter".into(),
+            place: self.daemon.config.place("content_filter"),
+            compared: format!("the message is to pass through {filter}"),
+            outcome: Outcome::Becomes(format!("{transport}:{nexthop}").into()),
+        });
+        Some((transport.into(), nexthop.into(), rcpt.address.clone(), None))
+    }
+
     /// A notification to the postmaster that comes back to this host is told to nobody.
     async fn discards(&self, message: &Message, rcpt: &Recipient) -> bool {
         let local = rcpt.address.rsplit_once('@').map_or(&*rcpt.address, |(local, _)| local);
@@ -207,30 +250,37 @@ impl Qmgr {
 
     /// Transport, next hop and final form of a recipient.
     async fn destination(&self, message: &Message, rcpt: &Recipient) -> Destination {
-        let probe = message.trace_flags() == TraceFlags::Probe;
-        let resolved =
-            self.rewriter.resolve_for(&self.daemon.p, &message.file.sender, &rcpt.address, probe).await;
         let later = |reason: String, address| ("retry".into(), reason.into(), address, None);
-        if resolved.failed {
-            return later("4.3.0 address resolver failure".to_owned(), rcpt.address.clone());
+        let destination = match self.filtered(message, rcpt) {
+            Some(filtered) => filtered,
+            None => {
+                let probe = message.trace_flags() == TraceFlags::Probe;
+                let (p, sender) = (&self.daemon.p, &message.file.sender);
+                let resolved = self.rewriter.resolve_for(p, sender, &rcpt.address, probe).await;
+                if resolved.failed {
+                    return later("4.3.0 address resolver failure".to_owned(), rcpt.address.clone());
+                }
+                if resolved.error {
+                    return ("error".into(), "5.1.3 bad address syntax".into(), resolved.recipient, None);
+                }
+                (resolved.transport, resolved.nexthop, resolved.recipient, Some(resolved.class))
+            }
+        };
+        let (transport, _, address, _) = &destination;
+        if let Some(dsn) = self.dead_transport(transport) {
+            return later(format!("{} {}", dsn.status, dsn.reason), address.clone());
         }
-        if resolved.error {
-            return ("error".into(), "5.1.3 bad address syntax".into(), resolved.recipient, None);
-        }
-        if let Some(dsn) = self.dead_transport(&resolved.transport) {
-            return later(format!("{} {}", dsn.status, dsn.reason), resolved.recipient);
-        }
-        if self.settings.defer_transports.contains(&resolved.transport) {
+        if self.settings.defer_transports.contains(transport) {
             self.daemon.p.decide(|| Decision {
                 rule: "defer_transports".into(),
                 setting: "defer_transports".into(),
                 place: self.daemon.config.place("defer_transports"),
-                compared: format!("{} is one of them", resolved.transport),
+                compared: format!("{transport} is one of them"),
                 outcome: Outcome::Becomes("deferred transport".into()),
             });
-            return later("4.3.2 deferred transport".to_owned(), resolved.recipient);
+            return later("4.3.2 deferred transport".to_owned(), address.clone());
         }
-        (resolved.transport, resolved.nexthop, resolved.recipient, Some(resolved.class))
+        destination
     }
 
     /// Why a transport is left alone now, if it is.

@@ -1,8 +1,7 @@
 //! What was said in a session, for the postmaster, who may want to know of sessions in which something
 //! went wrong (`notify_classes`).
 
-use crate::postfix::ipc::TraceFlags;
-use crate::postfix::post_mail;
+use crate::postfix::post_mail::{self, Letter};
 use crate::postfix::server::Daemon;
 use crate::proto::message;
 use std::cell::{Cell, RefCell};
@@ -116,7 +115,7 @@ impl Transcript {
         let to = daemon.string(&format!("{what}_notice_recipient"));
         let letter = self.letter(daemon, client, &to, &lines);
         let sender = post_mail::double_bounce(daemon);
-        post_mail::post(daemon, &sender, &to, letter, false, TraceFlags::None).await;
+        post_mail::post(daemon, &sender, &to, letter, Letter::Notice).await;
     }
 
     fn letter(&self, daemon: &Daemon, client: &str, to: &str, lines: &[String]) -> String {
