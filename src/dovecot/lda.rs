@@ -76,9 +76,13 @@ pub async fn main(p: Process) -> i32 {
         return exit::USAGE;
     }
     let user = match (is_root || *name != *own_name, own) {
-        (false, Some(own)) => {
-            User { name: own.name.clone(), uid: own.uid, gid: own.gid, home: own.home.clone() }
-        }
+        (false, Some(own)) => User {
+            name: own.name.clone(),
+            uid: own.uid,
+            gid: own.gid,
+            home: own.home.clone(),
+            extra: Vec::new(),
+        },
         _ => match user::look_up(&p, &conf, &name) {
             Ok(user) if is_root || user.uid == p.real_uid() => user,
             Err(NoUser::Unknown) => return exit::NOUSER,

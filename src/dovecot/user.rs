@@ -1,9 +1,7 @@
 //! Users: how a name is written (`auth_username_format`), and where the userdb has him.
-//!
-//! # Simplifications
-//! Of the databases `passwd` and `static` are known; others find nobody.
 
 use super::conf::Block;
+use super::userdb;
 use crate::world::process::Process;
 use crate::world::users::Cred;
 use std::rc::Rc;
@@ -13,9 +11,14 @@ use std::rc::Rc;
 pub struct User {
     /// His name, formatted.
     pub name: String,
+    /// The system user whose rights count.
     pub uid: u32,
+    /// The group.
     pub gid: u32,
+    /// The home directory.
     pub home: String,
+    /// Other fields, `name=value`, such as `mail`.
+    pub extra: Vec<(String, String)>,
 }
 
 /// Why there is no user to deliver to.
@@ -81,40 +84,13 @@ pub fn fill(text: &str, name: &str, home: &str) -> String {
 pub fn look_up(p: &Process, conf: &Block, name: &str) -> Result<User, NoUser> {
     let format = conf.setting("auth_username_format").unwrap_or("%Lu");
     let name = fill(format, name, "");
-    for userdb in conf.all("userdb") {
-        let found = match userdb.setting("driver") {
-            Some("passwd") => passwd(p, &name),
-            Some("static") => fixed(p, userdb, &name),
-            _ => None,
-        };
-        let Some(user) = found else { continue };
-        if user.uid == 0 {
-            let text = "Invalid settings in userdb: userdb returned 0 as uid";
-            return Err(NoUser::Unusable(text.to_owned()));
+    match userdb::find(p, conf, &name) {
+        Some(user) if user.uid == 0 => {
+            Err(NoUser::Unusable("Invalid settings in userdb: userdb returned 0 as uid".to_owned()))
         }
-        return Ok(user);
+        Some(user) => Ok(user),
+        None => Err(NoUser::Unknown),
     }
-    Err(NoUser::Unknown)
-}
-
-fn passwd(p: &Process, name: &str) -> Option<User> {
-    let host = p.host();
-    let (fs, mut users) = (host.fs(), host.users());
-    let entry = users.getpwnam(&fs, name)?;
-    Some(User { name: name.to_owned(), uid: entry.uid, gid: entry.gid, home: entry.home.clone() })
-}
-
-/// `args = uid=… gid=… home=…`, the same for everybody.
-fn fixed(p: &Process, userdb: &Block, name: &str) -> Option<User> {
-    let args = userdb.setting("args").unwrap_or_default();
-    let field = |field: &str| args.split_whitespace().find_map(|w| w.strip_prefix(field)?.strip_prefix('='));
-    let host = p.host();
-    let (fs, mut users) = (host.fs(), host.users());
-    let uid = field("uid")?;
-    let uid = uid.parse().ok().or_else(|| users.getpwnam(&fs, uid).map(|u| u.uid))?;
-    let gid = field("gid").unwrap_or("");
-    let gid = gid.parse().ok().or_else(|| users.getgrnam(&fs, gid).map(|g| g.gid)).unwrap_or(uid);
-    Some(User { name: name.to_owned(), uid, gid, home: fill(field("home").unwrap_or_default(), name, "") })
 }
 
 impl User {

@@ -4,22 +4,8 @@
 //! The drivers are `passwd`, `passwd-file` and `static`; `prefetch` finds nobody.
 
 use super::conf::Block;
+use super::user::{User, fill};
 use crate::world::process::Process;
-
-/// A user.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct User {
-    /// The name.
-    pub name: String,
-    /// The system user whose rights count.
-    pub uid: u32,
-    /// The group.
-    pub gid: u32,
-    /// The home directory.
-    pub home: String,
-    /// Other fields, `name=value`, such as `mail`.
-    pub extra: Vec<(String, String)>,
-}
 
 /// The user, from the first database that knows it.
 pub fn find(p: &Process, conf: &Block, name: &str) -> Option<User> {
@@ -54,34 +40,26 @@ fn lookup(p: &Process, userdb: &Block, name: &str) -> Option<User> {
             })
         }
         "static" => {
-            let mut user = User { name: name.into(), uid: 0, gid: 0, home: String::new(), extra: Vec::new() };
-            for (key, value) in args.split_whitespace().filter_map(|w| w.split_once('=')) {
-                let value = with_variables(value, name);
-                match key {
-                    "uid" => user.uid = id(p, &value, true),
-                    "gid" => user.gid = id(p, &value, false),
-                    "home" => user.home = value,
-                    _ => user.extra.push((key.into(), value)),
-                }
-            }
-            Some(user)
+            let field =
+                |name: &str| args.split_whitespace().find_map(|w| w.strip_prefix(name)?.strip_prefix('='));
+            let uid = id(p, &fill(field("uid")?, name, ""), true)?;
+            let gid = field("gid").and_then(|gid| id(p, &fill(gid, name, ""), false)).unwrap_or(uid);
+            let home = fill(field("home").unwrap_or_default(), name, "");
+            let others = args.split_whitespace().filter_map(|w| w.split_once('='));
+            let others = others.filter(|(key, _)| !["uid", "gid", "home"].contains(key));
+            let extra = others.map(|(key, value)| (key.to_owned(), fill(value, name, &home))).collect();
+            Some(User { name: name.into(), uid, gid, home, extra })
         }
         _ => None,
     }
 }
 
 /// A user's or group's id, by number or name.
-fn id(p: &Process, text: &str, of_user: bool) -> u32 {
+fn id(p: &Process, text: &str, of_user: bool) -> Option<u32> {
     let fs = p.host().fs();
     let mut users = p.host().users();
-    text.parse().ok().unwrap_or_else(|| match of_user {
-        true => users.getpwnam(&fs, text).map_or(0, |u| u.uid),
-        false => users.getgrnam(&fs, text).map_or(0, |g| g.gid),
+    text.parse().ok().or_else(|| match of_user {
+        true => users.getpwnam(&fs, text).map(|u| u.uid),
+        false => users.getgrnam(&fs, text).map(|g| g.gid),
     })
-}
-
-/// `%u` the user, `%n` its local part, `%d` its domain.
-pub fn with_variables(text: &str, user: &str) -> String {
-    let (local, domain) = user.split_once('@').unwrap_or((user, ""));
-    text.replace("%u", user).replace("%n", local).replace("%d", domain)
 }

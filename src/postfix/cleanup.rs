@@ -465,7 +465,13 @@ impl<'d> Cleanup<'d> {
 
 /// A recipient that gets a copy: what becomes of it is nobody's affair.
 fn copy_for(address: Rc<str>) -> Recipient {
-    Recipient { offset: 0, original: "".into(), address, dsn_orcpt: "".into(), dsn_notify: queue::notify::NEVER }
+    Recipient {
+        offset: 0,
+        original: "".into(),
+        address,
+        dsn_orcpt: "".into(),
+        dsn_notify: queue::notify::NEVER,
+    }
 }
 
 /// About as many octets of a queue file are not content.

@@ -137,18 +137,24 @@ impl Process {
         fs.access(&cred, ino, want)
     }
 
+    /// A directory in which the process may do this.
+    fn directory(&self, fs: &Fs, path: &str, wanted: Access) -> Sys<Ino> {
+        let cred = self.cred();
+        let ino = fs.resolve(&cred, self.cwd(), path, true)?;
+        if fs.stat(ino).kind != NodeKind::Directory {
+            return Err(Errno::ENOTDIR);
+        }
+        fs.access(&cred, ino, wanted)?;
+        Ok(ino)
+    }
+
     /// The names in a directory, in order, without `.` and `..`.
     ///
     /// # Errors
     /// Those of opendir(3).
     pub fn list(&self, path: &str) -> Sys<Vec<Rc<str>>> {
         let fs = self.host().fs();
-        let cred = self.cred();
-        let ino = fs.resolve(&cred, self.cwd(), path, true)?;
-        if fs.stat(ino).kind != NodeKind::Directory {
-            return Err(Errno::ENOTDIR);
-        }
-        fs.access(&cred, ino, Access::READ)?;
+        let ino = self.directory(&fs, path, Access::READ)?;
         Ok(fs.readdir(ino)?.map(|(name, _)| name.into()).collect())
     }
 
@@ -158,12 +164,7 @@ impl Process {
     /// Those of opendir(3).
     pub fn list_newest_first(&self, path: &str) -> Sys<Vec<Rc<str>>> {
         let fs = self.host().fs();
-        let cred = self.cred();
-        let ino = fs.resolve(&cred, self.cwd(), path, true)?;
-        if fs.stat(ino).kind != NodeKind::Directory {
-            return Err(Errno::ENOTDIR);
-        }
-        fs.access(&cred, ino, Access::READ)?;
+        let ino = self.directory(&fs, path, Access::READ)?;
         Ok(fs.readdir_newest_first(ino)?.map(|(name, _)| name.into()).collect())
     }
 
@@ -178,12 +179,7 @@ impl Process {
         wanted: impl Fn(&str, &Stat) -> bool,
     ) -> Sys<Vec<(Rc<str>, Stat)>> {
         let fs = self.host().fs();
-        let cred = self.cred();
-        let ino = fs.resolve(&cred, self.cwd(), path, true)?;
-        if fs.stat(ino).kind != NodeKind::Directory {
-            return Err(Errno::ENOTDIR);
-        }
-        fs.access(&cred, ino, Access::READ | Access::EXEC)?;
+        let ino = self.directory(&fs, path, Access::READ | Access::EXEC)?;
         let found = fs.readdir_newest_first_where(ino, wanted)?;
         Ok(found.map(|(name, stat)| (name.into(), stat)).collect())
     }

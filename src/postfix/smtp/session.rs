@@ -274,13 +274,7 @@ impl<'a> Session<'a> {
                 Ok(reply) if reply.code / 100 == 2 => accepted.push(rcpt),
                 Ok(reply) => {
                     let dsn = self.said(&reply, Step::Rcpt);
-                    if dsn.is_transient() && !self.is_final {
-                        self.elsewhere(&dsn);
-                        failure = Some(self.failure(dsn, false));
-                        later.push(rcpt);
-                    } else {
-                        self.delivery.failed(&rcpt, &self.relay(), self.progress(), &dsn).await;
-                    }
+                    failure = self.refused(rcpt, dsn, &mut later).await.or(failure);
                 }
                 Err(failure) => {
                     // Those that have no answer yet try elsewhere.
@@ -345,6 +339,17 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// A recipient is refused: another host may take him later, where there is one; else it is told.
+    async fn refused(&mut self, rcpt: Recipient, dsn: Dsn, later: &mut Vec<Recipient>) -> Option<Failure> {
+        if dsn.is_transient() && !self.is_final {
+            self.elsewhere(&dsn);
+            later.push(rcpt);
+            return Some(self.failure(dsn, false));
+        }
+        self.delivery.failed(&rcpt, &self.relay(), self.progress(), &dsn).await;
+        None
+    }
+
     /// An answer for each recipient (RFC 2033, section 4.2).
     async fn lmtp_answers(&mut self, accepted: &mut Vec<Recipient>) -> Result<(), Failure> {
         let mut later = Vec::new();
@@ -363,13 +368,7 @@ impl<'a> Session<'a> {
                 continue;
             }
             let dsn = self.said(&reply, Step::End);
-            if dsn.is_transient() && !self.is_final {
-                self.elsewhere(&dsn);
-                failure = Some(self.failure(dsn, false));
-                later.push(rcpt);
-            } else {
-                self.delivery.failed(&rcpt, &self.relay(), self.progress(), &dsn).await;
-            }
+            failure = self.refused(rcpt, dsn, &mut later).await.or(failure);
         }
         if self.features.pipelining {
             self.farewell().await;
