@@ -130,7 +130,7 @@ impl Course {
             }
         }
         let answer = if task.question.is_some() { "  :answer TEXT" } else { "" };
-        out.push_str(&format!("\n {answer}  :hint  :check  :solution  :skip\n"));
+        out.push_str(&format!("\n{answer}  :hint  :check  :solution  :skip\n"));
         out
     }
 
@@ -208,7 +208,7 @@ impl Course {
         }
         self.entry(number).answers.push(args.to_owned());
         if let Err(say) = question.take(args) {
-            return Err(format!("{} Not so: {}\n", "✗", wrapped(say).trim()));
+            return Err(flagged(&format!("✗ Not so: {say}")));
         }
         if let Ok(Verdict::Solved) = check::check(self.task()?, session.lab()) {
             return Ok(Answer::note(self.solve(session.lab())));
@@ -235,7 +235,7 @@ impl Course {
             Verdict::Solved => Ok(Answer::note(self.solve(session.lab()))),
             Verdict::NotYet(said) => {
                 self.entry(number).checks += 1;
-                Err(format!("✗ Not yet: {}\n", wrapped(&said).trim()))
+                Err(flagged(&format!("✗ Not yet: {said}")))
             }
         }
     }
@@ -248,7 +248,7 @@ impl Course {
         self.entry(number).solved = Some(Solved { attempt, acts: lab.journal().len() });
         self.last = Some(number);
         let why = self.task().map(|t| first_sentence(&t.explanation)).unwrap_or_default();
-        let mut out = wrapped(&format!("✓ task {number}: {why} (:explain)")).trim_start().to_owned();
+        let mut out = flagged(&format!("✓ task {number}: {why} (:explain)"));
         match self.next(number) {
             Some(next) => {
                 self.record.task = next;
@@ -297,6 +297,11 @@ impl Course {
         }
         out
     }
+}
+
+/// A text in lines, the mark at its start standing out.
+fn flagged(text: &str) -> String {
+    wrapped(text).trim_start().to_owned()
 }
 
 impl Guide for Course {

@@ -4,6 +4,7 @@
 use super::markdown::{self, Section};
 use super::model::{Finding, Lesson, Question, Task, What};
 use crate::postfix::config::parameters;
+use crate::scenario::boot;
 use crate::scenario::load::{self, Loader};
 use crate::scenario::model::{Host, Scenario, Span};
 use crate::scenario::problem::{Problem, did_you_mean};
@@ -120,6 +121,7 @@ impl Reader<'_> {
     fn scenario(&self, node: &Node) -> Result<(String, Scenario), Problem> {
         if let Kind::Map(_) = node.kind {
             let scenario = self.loader.scenario(node)?;
+            boot::try_disks(&scenario)?;
             return Ok((dedented(self.source, &node.span), scenario));
         }
         let name = self.loader.scalar(node)?;
