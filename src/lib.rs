@@ -4,6 +4,7 @@
 //!
 //! ```text
 //!              main (the command line)
+//!                  lesson
 //!                   repl
 //!                 scenario ───────► view
 //!   postfix   procmail   mua   shell          the programs; they meet over sockets, files, commands
@@ -17,9 +18,11 @@
 //! - [`postfix`], [`dovecot`], [`procmail`], [`mua`], [`shell`]: the programs
 //! - [`scenario`]: a small Internet in a file, and what happens on it
 //! - [`repl`]: the interactive lab
+//! - [`lesson`]: lessons in it, with tasks that are checked
 //! - [`view`]: what a person sees
 
 pub mod dovecot;
+pub mod lesson;
 pub mod mua;
 pub mod postfix;
 pub mod procmail;

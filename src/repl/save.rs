@@ -311,7 +311,7 @@ fn heard(out: &mut String, said: &str) {
 }
 
 /// A fault as a scenario has it.
-fn trouble(t: &Trouble) -> String {
+pub fn trouble(t: &Trouble) -> String {
     let two = |a: &String, b: &Option<String>| match b {
         Some(b) => format!("[{a}, {b}]"),
         None => a.clone(),
@@ -321,7 +321,7 @@ fn trouble(t: &Trouble) -> String {
         Trouble::Refuse { host, port: None } => format!("{{refuse: {host}}}"),
         Trouble::Drop { host, other } => format!("{{drop: {}}}", two(host, other)),
         Trouble::Delay { host, other, by } => {
-            format!("{{delay: {}, by: {}s}}", two(host, other), by.as_secs().max(1))
+            format!("{{delay: {}, by: {}ms}}", two(host, other), by.as_millis())
         }
         Trouble::Partition(hosts) => format!("{{partition: [{}]}}", hosts.join(", ")),
         Trouble::DiskFull(host) => format!("{{disk_full: {host}}}"),
