@@ -20,9 +20,20 @@ use maillab::world::process::STDIN;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
-const LETTERS: usize = 1_000;
-const DESTINATIONS: usize = 50;
 const DAYS: u64 = 5;
+
+/// How much is sent: `MAILLAB_LETTERS=10000 MAILLAB_DESTINATIONS=500` for the full size.
+fn letters() -> usize {
+    number("MAILLAB_LETTERS", 1_000)
+}
+
+fn destinations() -> usize {
+    number("MAILLAB_DESTINATIONS", 50)
+}
+
+fn number(name: &str, default: usize) -> usize {
+    std::env::var(name).map_or(default, |v| v.parse().expect("a number"))
+}
 
 const MAIN_CF: &str = "compatibility_level = 3.6\nmyhostname = mail.example.com\nmydestination = $myhostname\n\
     default_process_limit = 200\nalias_maps = hash:/etc/aliases\nalias_database = hash:/etc/aliases\n";
@@ -30,7 +41,7 @@ const MAIN_CF: &str = "compatibility_level = 3.6\nmyhostname = mail.example.com\
 /// A server with a full queue: nobody listens where the letters are to go.
 fn world() -> World {
     let mut zone = String::new();
-    for n in 0..DESTINATIONS {
+    for n in 0..destinations() {
         zone.push_str(&format!("dead{n}.example. MX 10 dead.example.net.\n"));
     }
     let host = |address, services| Host {
@@ -61,12 +72,12 @@ fn send(world: &World) {
     let host = world.host("mail.example.com").expect("the host is there");
     let cred = host.login("alice").expect("the user is there");
     let child = host.start("mail", cred, environment("alice", "/"), "/", async |p| {
-        for n in 0..LETTERS {
+        for n in 0..letters() {
             let (reader, writer) = p.pipe();
             p.set_fd(STDIN, Some(reader));
             let _ = writer.write(format!("Subject: {n}\n\nhello\n")).await;
             writer.end();
-            let to = format!("user{n}@dead{}.example", n % DESTINATIONS);
+            let to = format!("user{n}@dead{}.example", n % destinations());
             let argv: [Rc<str>; 2] = ["sendmail".into(), to.into()];
             assert_eq!(p.exec("/usr/sbin/sendmail", &argv).await, Ok(0));
         }

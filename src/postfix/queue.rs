@@ -180,7 +180,8 @@ pub fn scan(p: &Process, directory: &str) -> Vec<(Rc<str>, String)> {
 /// of [`scan`].
 pub fn scan_complete(p: &Process, queue: Queue, wanted: impl Fn(&Stat) -> bool) -> Vec<Rc<str>> {
     let top = format!("{SPOOL}/{}", queue.name());
-    let is_wanted = |name: &str, stat: &Stat| is_id(name) && is_complete(stat) && wanted(stat);
+    // The state first: most of what waits is not wanted, and then its name need not be looked at.
+    let is_wanted = |name: &str, stat: &Stat| wanted(stat) && is_complete(stat) && is_id(name);
     let is_subdirectory = |name: &str, stat: &Stat| name.len() == 1 && stat.kind == Kind::Directory;
     let entries = p
         .list_newest_first_where(&top, |name, stat| is_subdirectory(name, stat) || is_wanted(name, stat))

@@ -63,6 +63,10 @@ pub const MAX_FILE: u64 = 1 << 30;
 /// The unit in which files take room, in bytes.
 pub const PAGE: u64 = 4096;
 
+/// Which content of which file: what a cache of it is valid for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Version(Ino, u64);
+
 /// The file system of one host.
 #[derive(Clone)]
 pub struct Fs {
@@ -204,7 +208,13 @@ impl Fs {
         self.node(ino).version
     }
 
+    /// The same with the inode, as one value to compare.
+    pub fn content_version(&self, ino: Ino) -> Version {
+        Version(ino, self.version(ino))
+    }
+
     /// fstat(2).
+    #[inline]
     pub fn stat(&self, ino: Ino) -> Stat {
         let node = self.node(ino);
         Stat {
