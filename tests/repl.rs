@@ -50,6 +50,12 @@ impl Lab {
         self.sees("\r\n");
     }
 
+    /// Types a text that is not a whole line, or keys of its own among it.
+    fn begins(&mut self, text: &str) {
+        self.pty.send(text).expect("a text can be typed");
+        self.pty.flush().expect("a text can be typed");
+    }
+
     /// Types a line; gives what comes before the next prompt that contains `prompt`.
     fn answer(&mut self, line: &str, prompt: &str) -> String {
         self.types(line);
@@ -226,6 +232,74 @@ fn mistyped_commands_and_interrupts_are_harmless() {
     lab.pty.send_control('d').expect("Ctrl-D can be typed");
     lab.sees("exit");
     lab.pty.exp_eof().expect("the lab is left");
+}
+
+#[test]
+fn what_is_begun_is_completed() {
+    let mut lab = Lab::open(&[]);
+    lab.sees(WAND);
+    lab.begins("tel\tmx.example.c\t25\r");
+    lab.sees("220 mx.example.com ESMTP Postfix\r\n");
+    // What comes next stands behind the cursor, and Tab takes it.
+    lab.sees("EHLO ");
+    lab.begins("eh\tme\r");
+    lab.sees("250 CHUNKING\r\n");
+    lab.begins("mail f\twand@example.net>\r");
+    lab.sees("250 2.1.0 Ok\r\n");
+    lab.sees("RCPT TO:<");
+    lab.types("QUIT");
+    lab.sees(WAND);
+    lab.begins("cat /etc/postf\tma\t\t");
+    lab.sees("/etc/postfix/master.cf");
+    lab.pty.send_control('u').expect("Ctrl-U can be typed");
+    lab.begins("postconf -d relayh\t\r");
+    lab.sees("relayhost =");
+    lab.begins(":what-if lap\trelay_dom");
+    lab.sees(":what-if laptop.example.com: ");
+    lab.begins("\t\t");
+    lab.sees("relay_domains_reject_code");
+    lab.pty.send_control('u').expect("Ctrl-U can be typed");
+    lab.begins(":go ");
+    lab.sees("HOST [USER]");
+    lab.begins("str\t\r");
+    lab.sees("root@stranger:~# ");
+}
+
+#[test]
+fn names_stand_in_columns_and_a_loop_takes_several_lines() {
+    let mut lab = Lab::open(&[]);
+    lab.sees(WAND);
+    let listed = lab.answer("ls /etc/postfix", WAND);
+    assert!(listed.lines().any(|l| l.contains("main.cf") && l.contains("master.cf")), "{listed}");
+    assert!(lab.answer("ls /etc/postfix | cat", WAND).lines().any(|l| l == "main.cf"));
+    lab.types("for word in one two; do");
+    lab.sees("> ");
+    lab.types("echo $word");
+    lab.sees("> ");
+    assert!(lab.answer("done", WAND).contains("one\ntwo"));
+}
+
+#[test]
+fn a_dialogue_in_tls_is_opened_by_openssl() {
+    let mut lab = Lab::open(&["repl", "scenarios/starttls.yaml"]);
+    lab.sees("alice@mx:~$ ");
+    lab.types("openssl s_client -connect mx.example.com:25 -starttls smtp -quiet -crlf");
+    lab.sees("250 CHUNKING\r\n");
+    lab.types("EHLO client.example.net");
+    lab.sees("AUTH PLAIN");
+    lab.types("QUIT");
+    lab.sees("221 2.0.0 Bye");
+    lab.sees("alice@mx:~$ ");
+}
+
+#[test]
+fn steps_take_no_time_in_which_nothing_happens() {
+    let mut lab = Lab::open(&[]);
+    lab.sees(WAND);
+    lab.types(":step");
+    lab.sees("Nothing more happens by itself");
+    lab.sees(") $ ");
+    assert!(lab.answer(":time", ") $ ").contains("14:45:00 UTC, and it stands"));
 }
 
 /// The study notebook, as it is typed: mbox, Maildir, aliases, .forward, procmail.

@@ -96,6 +96,8 @@ pub struct Submission {
     pub recipients_last: bool,
     /// Is it refused already, and only inspected?
     pub given_up: bool,
+    /// Did it break off, and is given up?
+    pub broken_off: bool,
     /// What has been decided about it already.
     pub actions: Actions,
 }

@@ -40,8 +40,20 @@ const OPTIONS: [(&str, &[&str]); 18] = [
     ("chmod", &["-R"]),
 ];
 
-/// What may stand at the end of a line: where the word begins, in octets, and the words.
+/// What may stand at the end of a line: where the word begins, in octets, and the words. The only
+/// one is a whole word, and has the blank behind it, as in bash; what is to go on has none.
 pub fn candidates(session: &Session, line: &str) -> (usize, Vec<String>) {
+    let (start, mut found) = words(session, line);
+    if let [only] = found.as_mut_slice()
+        && !only.ends_with(['/', '<', ' ', '.'])
+        && (line.starts_with(':') || !session.lab().in_dialogue())
+    {
+        only.push(' ');
+    }
+    (start, found)
+}
+
+fn words(session: &Session, line: &str) -> (usize, Vec<String>) {
     let lab = session.lab();
     if let Some(rest) = line.strip_prefix(':') {
         return of_lab(session, rest);
@@ -118,7 +130,8 @@ fn of_lab(session: &Session, rest: &str) -> (usize, Vec<String>) {
     let word = args.rsplit(' ').next().unwrap_or_default();
     let completes = all.iter().find(|c| c.name == name).map_or(Completes::Nothing, |c| c.completes);
     let first = !args.contains(' ');
-    let hosts = || lab.scenario().hosts.keys().cloned();
+    let colon = if name == "what-if" { ":" } else { "" };
+    let hosts = || lab.scenario().hosts.keys().map(|h| format!("{h}{colon}"));
     let found = match completes {
         Completes::Commands => matching(word, all.iter().map(|c| c.name.to_owned())),
         Completes::Hosts if first => matching(word, hosts()),

@@ -11,8 +11,8 @@ use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
 use rustyline::history::DefaultHistory;
 use rustyline::{
-    Cmd, ConditionalEventHandler, Config, Context, Editor, Event, EventContext, EventHandler, Helper,
-    KeyEvent, RepeatCount, Validator,
+    Cmd, CompletionType, ConditionalEventHandler, Config, Context, Editor, Event, EventContext, EventHandler,
+    Helper, KeyEvent, RepeatCount, Validator,
 };
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -111,7 +111,8 @@ pub fn state_folder() -> Option<PathBuf> {
 /// A session at a terminal; gives the exit status.
 pub fn at_terminal(session: Session, colour: bool) -> u8 {
     let session = Rc::new(RefCell::new(session));
-    let config = Config::builder().max_history_size(HISTORY).map(|b| b.auto_add_history(false).build());
+    let config = Config::builder().completion_type(CompletionType::List).max_history_size(HISTORY);
+    let config = config.map(|b| b.auto_add_history(false).build());
     let editor = config.and_then(Editor::<Typing, DefaultHistory>::with_config);
     let mut editor = match editor {
         Ok(editor) => editor,

@@ -2,6 +2,7 @@
 //! doing all but the last again, since the same acts give the same world.
 
 use super::act::Act;
+use super::look;
 use crate::postfix::MAIN_CF;
 use crate::scenario::boot::{self, boot};
 use crate::scenario::model::{File, Scenario};
@@ -15,6 +16,7 @@ use crate::world::process::{STDERR, STDIN, STDOUT};
 use crate::world::terminal::{Draft, Terminal};
 use crate::world::users::Cred;
 use crate::world::{Failure, World};
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// How long a typed command may take, in virtual time, before one is asked again.
@@ -29,8 +31,8 @@ const HELD: Duration = Duration::from_millis(10);
 const MOST: u32 = 3_000_000;
 /// The most of them while time stands.
 const MOST_HELD: u32 = 100_000;
-/// The most events that `:next` passes in search of a hand-over.
-const MOST_SEARCHED: u32 = 200_000;
+/// How far `:step` and `:next` look ahead: every letter that waits is tried again in this time.
+const AHEAD: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// A line that is put behind a host's main.cf before its services start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +86,8 @@ pub struct Done {
     pub said: String,
     /// What the lab itself has to say: where time was stopped, what still runs.
     pub notes: Vec<String>,
+    /// How many steps there were to make, where more were asked for than happen by themselves.
+    pub short: Option<u32>,
 }
 
 /// Why the world was left standing.
@@ -255,9 +259,10 @@ impl Lab {
             frozen: self.frozen,
             said: String::new(),
             notes: Vec::new(),
+            short: None,
             act,
         };
-        let halt = self.carry_out(&done.act, done.began, &mut done.notes);
+        let halt = self.carry_out(&mut done);
         match halt {
             Halt::Break(id) => {
                 self.frozen = true;
@@ -275,10 +280,11 @@ impl Lab {
         &self.journal[self.journal.len() - 1]
     }
 
-    fn carry_out(&mut self, act: &Act, began: u32, notes: &mut Vec<String>) -> Halt {
+    fn carry_out(&mut self, done: &mut Done) -> Halt {
         let world = self.world.clone();
-        match act {
-            Act::Line(_) | Act::End | Act::Edited(_) | Act::Interrupt => self.at_terminal(act, began),
+        let (act, began) = (done.act.clone(), done.began);
+        match &act {
+            Act::Line(_) | Act::End | Act::Edited(_) | Act::Interrupt => self.at_terminal(&act, began),
             Act::Go { host, user } => {
                 self.go(host, user);
                 Halt::Done
@@ -295,22 +301,23 @@ impl Lab {
                 let found = self.search(began, world.now() + *within, pattern);
                 match found {
                     Ok(id) => {
-                        notes.push(self.event_line(id));
+                        done.notes.push(self.event_line(id));
                         Halt::Done
                     }
                     Err(halt) => {
-                        notes.push(format!("nothing with `{pattern}` in it happened in {}", spoken(*within)));
+                        done.notes
+                            .push(format!("nothing with `{pattern}` in it happened in {}", spoken(*within)));
                         halt
                     }
                 }
             }
             Act::Step(n) => {
                 self.frozen = true;
-                self.steps(*n, notes, text::is_telling)
+                self.steps(*n, done, text::is_telling, Lab::event_line)
             }
             Act::Next(n) => {
                 self.frozen = true;
-                self.steps(*n, notes, is_hand_over)
+                self.steps(*n, done, is_hand_over, look::hand_over)
             }
             Act::Freeze => {
                 self.frozen = true;
@@ -444,33 +451,36 @@ impl Lab {
     }
 
     /// Runs on until the trace has `n` more events of a kind, and notes them.
-    fn steps(&mut self, n: u32, notes: &mut Vec<String>, wanted: fn(&Kind) -> bool) -> Halt {
-        let mut left = n;
-        let mut searched = 0;
-        while left > 0 && searched < MOST_SEARCHED {
-            let before = self.world.trace().len();
-            if !self.world.step() {
-                break;
-            }
-            searched += 1;
-            let found: Vec<EventId> = self
-                .events_since(before)
-                .filter(|id| self.world.trace().event(*id).is_some_and(|e| wanted(&e.kind)))
-                .collect();
-            for id in &found {
-                notes.push(self.event_line(*id));
-            }
-            left = left.saturating_sub(u32::from(!found.is_empty()));
-        }
-        if left == n {
-            notes.push("nothing more happens by itself".into());
+    fn steps(
+        &mut self,
+        n: u32,
+        done: &mut Done,
+        wanted: fn(&Kind) -> bool,
+        told: fn(&Lab, EventId) -> String,
+    ) -> Halt {
+        let seen = Cell::new(self.world.trace().len());
+        let (left, found) = (Cell::new(n), RefCell::new(Vec::new()));
+        let look = |lab: &Lab| {
+            let new = lab.events_since(seen.get());
+            seen.set(lab.world.trace().len());
+            let is_wanted = |id: &EventId| lab.world.trace().event(*id).is_some_and(|e| wanted(&e.kind));
+            let new: Vec<EventId> = new.filter(is_wanted).collect();
+            left.set(left.get().saturating_sub(u32::from(!new.is_empty())));
+            found.borrow_mut().extend(new);
+            left.get() == 0
+        };
+        let limit = self.world.now() + AHEAD;
+        let halt = self.run(limit, look);
+        look(self);
+        done.notes.extend(found.borrow().iter().map(|id| told(self, *id)));
+        if halt == Halt::Rest {
+            done.short = Some(n - left.get());
         }
         Halt::Done
     }
 
     fn search(&mut self, began: u32, limit: Time, pattern: &str) -> Result<EventId, Halt> {
-        let seen = std::cell::Cell::new(began);
-        let found = std::cell::Cell::new(None);
+        let (seen, found) = (Cell::new(began), Cell::new(None));
         let halt = self.run(limit, |lab| {
             let ids = lab.events_since(seen.get());
             seen.set(lab.world.trace().len());

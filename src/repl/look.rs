@@ -4,6 +4,8 @@ use super::lab::Lab;
 use super::session::Refusal;
 use super::start;
 use crate::trace::{EventId, text};
+use crate::view::reading::Reading;
+use crate::view::text::{hang, plain, width};
 use crate::view::{flow, queue as queues, why as reasons};
 use std::fmt::Write;
 
@@ -11,6 +13,8 @@ use std::fmt::Write;
 const LAST: usize = 40;
 /// How wide a picture may be.
 const WIDTH: usize = 100;
+/// How wide a screen is, where lines are folded.
+const SCREEN: usize = 80;
 
 /// `:hosts`
 pub fn hosts(lab: &Lab) -> String {
@@ -88,4 +92,33 @@ pub fn trace(lab: &Lab, filter: &str) -> String {
         return format!("No event has `{filter}` in it.\n");
     }
     lines.concat()
+}
+
+/// A letter's hand-over, for `:next`: when, where, who to whom, and what.
+pub fn hand_over(lab: &Lab, id: EventId) -> String {
+    let trace = lab.world().trace();
+    let Some(e) = Reading::new(&trace).event(id) else { return String::new() };
+    let mut who = format!("{}[{}]", e.program, e.pid);
+    let what = match (e.hand_over(), e.hop()) {
+        (Some((to, what)), _) => {
+            let service = to.rsplit('/').next().unwrap_or(to);
+            // On its own socket a daemon answers.
+            if service != e.program {
+                let _ = write!(who, " → {service}");
+            }
+            plain(what)
+        }
+        (_, Some((id, "", to))) => format!("{id} is in {to}"),
+        (_, Some((id, from, ""))) => format!("{id} leaves {from}"),
+        (_, Some((id, from, to))) => format!("{id} {from} → {to}"),
+        _ => plain(e.log().unwrap_or_default()),
+    };
+    let head = format!("{}  {}  {who}", e.event.time, e.short_host());
+    let line = format!("{head:<48}  {what}");
+    if width(&line) <= SCREEN {
+        return line;
+    }
+    let mut out = format!("{head}\n");
+    hang(&mut out, &" ".repeat(14), &what, SCREEN);
+    out.trim_end().to_owned()
 }

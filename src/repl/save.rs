@@ -230,6 +230,11 @@ fn typed_in(steps: &mut Steps, done: &Done, last: &Done, text: &str, dialogue: &
         return steps.command(host, &done.user, &text, None);
     }
     if dialogue.is_empty() {
+        // What is done of itself at a terminal is an option elsewhere.
+        let text = match words.as_slice() {
+            ["ls", ..] => text.replacen("ls", "ls -C", 1),
+            _ => text.to_owned(),
+        };
         // While time stands a command sees what none sees in a run.
         let said = Some(last.said.as_str()).filter(|_| !done.frozen);
         return steps.command(host, &done.user, &format!("{prefix}{text}"), said);

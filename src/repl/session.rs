@@ -195,10 +195,31 @@ impl Session {
     pub fn act(&mut self, act: Act) -> Answer {
         let by_server = self.lab.in_dialogue();
         let done = self.lab.act(act);
-        let notes = done.notes.iter().map(|n| format!("{n}\n")).collect();
-        let said = done.said.clone();
+        let mut notes: String = done.notes.iter().map(|n| format!("{n}\n")).collect();
+        let (said, short) = (done.said.clone(), done.short);
+        if let Some(steps) = short {
+            notes.push_str(&self.step_less(steps));
+        }
         let by_server = by_server || self.lab.in_dialogue();
         Answer { said, by_server, notes, leave: self.lab.place().is_none() }
+    }
+
+    /// More steps were asked for than happen by themselves: the time in which nothing happened has
+    /// not passed.
+    fn step_less(&mut self, steps: u32) -> String {
+        let acts = self.lab.journal().len().saturating_sub(1);
+        let asked = self.lab.journal().get(acts).map(|d| d.act.clone());
+        let lab = match self.lab.again(acts, self.lab.settings().to_vec()) {
+            Ok(lab) => lab,
+            Err(problem) => return format!("{}\n", problem.message),
+        };
+        self.lab = lab;
+        self.lab.act(match asked {
+            Some(Act::Step(_)) if steps > 0 => Act::Step(steps),
+            Some(Act::Next(_)) if steps > 0 => Act::Next(steps),
+            _ => Act::Freeze,
+        });
+        "Nothing more happens by itself; :wait lets time pass.\n".to_owned()
     }
 
     /// Takes the session back by some acts.

@@ -164,6 +164,16 @@ impl<'t> Letter<'t> {
         all
     }
 
+    /// The letter that became this one, where there is one in the trace.
+    pub fn predecessor(&self, reading: Reading<'t>) -> Option<Letter<'t>> {
+        let own = (self.host, self.id);
+        let before = reading.before(Some(self.entered.id));
+        let earlier = all(before).into_iter().rev().filter_map(|e| Some((e.host, e.hop()?.0)));
+        earlier
+            .filter_map(|(host, id)| Letter::find(reading, Some(host), id))
+            .find(|l| l.successors().contains(&own))
+    }
+
     /// qmgr's decision when to try it again, while it is deferred.
     pub fn next_try(&self, reading: Reading<'t>) -> Option<Seen<'t>> {
         if self.queue() != "deferred" {

@@ -124,7 +124,8 @@ fn queue_id(reading: Reading<'_>, id: &str, recipient: Option<&str>) -> Result<S
     Err(format!("No letter has the queue id {}. {}", plain(id), instead(reading)))
 }
 
-/// The newest letter to or from an address, or the newest refusal of it.
+/// The newest letter to or from an address, from the host on which it began, or the newest refusal
+/// of it.
 fn of_address(reading: Reading<'_>, address: &str) -> Result<String, String> {
     let is = |a: Option<&str>| a.is_some_and(|a| a.eq_ignore_ascii_case(address));
     let told = reading.events().rfind(|e| {
@@ -140,8 +141,14 @@ fn of_address(reading: Reading<'_>, address: &str) -> Result<String, String> {
     };
     let line = told.log().unwrap_or_default();
     let id = line.split(": ").next().unwrap_or_default();
-    if let Some(letter) = Letter::find(reading, Some(told.host), id) {
+    if let Some(mut letter) = Letter::find(reading, Some(told.host), id) {
         let recipient = (!is(field(line, "from"))).then_some(address);
+        for _ in 0..story::FOLLOWED {
+            let Some(before) = letter.predecessor(reading) else { break };
+            letter = before;
+        }
+        // It may have been sent to another name.
+        let recipient = recipient.filter(|r| letter.outcomes().iter().any(|d| story::is_to(d, r)));
         return Ok(story::tell(reading, &letter, recipient));
     }
     event::of_log(reading, told).ok_or_else(|| instead(reading))

@@ -4,6 +4,7 @@ use crate::postfix::config::expand::{self, ExpandError, Names};
 use crate::postfix::config::main_cf::is_blank;
 use crate::postfix::config::master_cf::{self, Entry};
 use crate::postfix::config::parameters::{self, OF_COMMAND_SERVICE, OF_TRANSPORT};
+use crate::postfix::config::typed::word_end;
 use crate::postfix::config::{Config, ConfigError, Place, host};
 use crate::world::errno::Errno;
 use crate::world::process::Process;
@@ -328,18 +329,7 @@ pub fn blank_words(text: &str) -> Vec<Cow<'_, str>> {
     let mut words = Vec::new();
     let mut rest = text.trim_matches(is_blank);
     while !rest.is_empty() {
-        let mut depth = 0usize;
-        let end = rest
-            .char_indices()
-            .find(|&(_, c)| {
-                match c {
-                    '{' => depth += 1,
-                    '}' => depth = depth.saturating_sub(1),
-                    _ => {}
-                }
-                depth == 0 && is_blank(c)
-            })
-            .map_or(rest.len(), |(i, _)| i);
+        let end = word_end(rest, is_blank);
         let word = &rest[..end];
         let single: Vec<&str> = word.split(is_blank).filter(|w| !w.is_empty()).collect();
         words.push(if single.len() > 1 { Cow::Owned(single.join(" ")) } else { Cow::Borrowed(word) });

@@ -1,7 +1,8 @@
-//! ls(1): lists directories and files, one name a line, as it does where its output is no terminal.
+//! ls(1): lists directories and files: in columns at a terminal, one name a line elsewhere.
 //!
 //! # Simplifications
-//! `-C`, `-x` and `-m` and the quoting styles are not there.
+//! `-x`, `-m` and the quoting styles are not there, so that names with blanks are not quoted at a
+//! terminal either. A terminal is 80 columns wide.
 
 use super::names::{self, join};
 use super::options::{NONE, Options, Parsed};
@@ -9,12 +10,12 @@ use super::tool::{Tool, quoted};
 use crate::world::clock::Time;
 use crate::world::errno::Errno;
 use crate::world::fs::{Ino, Kind, Stat};
-use crate::world::process::Process;
+use crate::world::process::{Process, STDOUT};
 use std::cmp::Ordering;
 
 const OPTIONS: Options = Options {
     usage: "[OPTION]... [FILE]...",
-    short: "aAcdFfghHiklLnNoprRsStuUvX1",
+    short: "aAcCdFfghHiklLnNoprRsStuUvX1",
     long: &[
         ("all", 'a'),
         ("almost-all", 'A'),
@@ -35,7 +36,7 @@ const OPTIONS: Options = Options {
         ("time-style=", TIME_STYLE),
         ("color?", COLOR),
     ],
-    absent: "bBCDGIQTZmqwx",
+    absent: "bBDGIQTZmqwx",
     trouble: 2,
     ..NONE
 };
@@ -43,6 +44,11 @@ const FULL_TIME: char = '\u{11}';
 const SORT: char = '\u{12}';
 const TIME_STYLE: char = '\u{13}';
 const COLOR: char = '\u{14}';
+/// How wide a line of columns may be.
+const WIDTH: usize = 80;
+/// The least room for a column, and the room between two.
+const NARROWEST: usize = 3;
+const GAP: usize = 2;
 /// Half a year of the Gregorian calendar, in seconds: what is older shows its year.
 const HALF_A_YEAR: u64 = 31_556_952 / 2;
 
@@ -60,6 +66,7 @@ struct Style {
     all: bool,
     almost: bool,
     long: bool,
+    columns: bool,
     owner: bool,
     group: bool,
     numeric: bool,
@@ -90,7 +97,7 @@ pub async fn main(p: Process) -> i32 {
         Ok(parsed) => parsed,
         Err(status) => return status,
     };
-    let style = match Style::new(&parsed) {
+    let style = match Style::new(&parsed, tool.p.terminal(STDOUT).is_some()) {
         Ok(style) => style,
         Err(text) => return tool.usage(text, 2).await,
     };
@@ -148,7 +155,7 @@ async fn cannot_access(tool: &mut Tool, name: &str, e: Errno) {
 }
 
 impl Style {
-    fn new(parsed: &Parsed) -> Result<Style, String> {
+    fn new(parsed: &Parsed, at_terminal: bool) -> Result<Style, String> {
         let has = |c| parsed.has(c);
         let unsorted = has('f');
         let mut sort = match parsed.last_of("StUXv") {
@@ -187,6 +194,7 @@ impl Style {
             all: has('a') || unsorted,
             almost: has('A'),
             long,
+            columns: !long && parsed.last_of("C1").map_or(at_terminal, |c| c == 'C'),
             owner: !has('g'),
             group: !has('o') && !has('G'),
             numeric: has('n'),
@@ -329,6 +337,7 @@ async fn print(tool: &mut Tool, style: &Style, entries: &[Entry]) {
     } else {
         (0, 0, 0, 0)
     };
+    let mut rows = Vec::with_capacity(entries.len());
     for e in entries {
         let mut row = String::new();
         if style.inode {
@@ -354,10 +363,77 @@ async fn print(tool: &mut Tool, style: &Style, entries: &[Entry]) {
             }
             _ => row.push_str(style.mark(&e.stat)),
         }
+        rows.push(row);
+    }
+    if style.columns {
+        rows = in_columns(&rows);
+    }
+    for row in rows {
         tool.line(row).await;
+    }
+}
+
+/// Names beside each other, down each column, in as many columns as fit.
+fn in_columns(names: &[String]) -> Vec<String> {
+    let length = |name: &String| name.chars().count();
+    let fitting = (2..=names.len().min(WIDTH / NARROWEST)).rev().find_map(|columns| {
+        let rows = names.len().div_ceil(columns);
+        let widths: Vec<usize> = names
+            .chunks(rows)
+            .enumerate()
+            .map(|(n, names)| {
+                let gap = if n + 1 == columns { 0 } else { GAP };
+                names.iter().map(|name| length(name) + gap).max().unwrap_or(0).max(NARROWEST)
+            })
+            .collect();
+        let unused = (columns - widths.len()) * NARROWEST;
+        (widths.iter().sum::<usize>() + unused < WIDTH).then_some((rows, widths))
+    });
+    let Some((rows, widths)) = fitting else { return names.to_vec() };
+    (0..rows)
+        .map(|row| {
+            let mut line = String::new();
+            let (mut at, mut begin) = (0, 0);
+            for (name, width) in names.iter().skip(row).step_by(rows).zip(&widths) {
+                indent(&mut line, at, begin);
+                line.push_str(name);
+                at = begin + length(name);
+                begin += width;
+            }
+            line
+        })
+        .collect()
+}
+
+/// The way from one place in a line to another, with tabs where they save something.
+fn indent(line: &mut String, from: usize, to: usize) {
+    const TAB: usize = 8;
+    let mut at = from;
+    while at < to {
+        let tab = to / TAB > (at + 1) / TAB;
+        line.push(if tab { '\t' } else { ' ' });
+        at += if tab { TAB - at % TAB } else { 1 };
     }
 }
 
 fn pad(text: &str, width: usize, right: bool) -> String {
     if right { format!("{text:>width$} ") } else { format!("{text:<width$} ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_columns;
+
+    #[test]
+    fn names_run_down_the_columns_as_gnu_lays_them_out() {
+        let names = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let few = names("dynamicmaps.cf.d main.cf master.cf postfix-files.d sasl");
+        assert_eq!(in_columns(&few), ["dynamicmaps.cf.d  main.cf  master.cf  postfix-files.d  sasl"]);
+        let many: Vec<String> = (1..=30).map(|n| format!("file{n:02}.txt")).collect();
+        assert_eq!(
+            in_columns(&many)[0],
+            "file01.txt  file06.txt\tfile11.txt  file16.txt\tfile21.txt  file26.txt"
+        );
+        assert_eq!(in_columns(&names("one")), ["one"]);
+    }
 }

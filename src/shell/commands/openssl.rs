@@ -1,9 +1,9 @@
 //! openssl(1), of which there is `s_client`: a dialogue in TLS.
 //!
 //! # Simplifications
-//! The certificate itself and the session ticket are not printed, since there are none. Of the
-//! options those are obeyed that are named below; `R` at the beginning of a line says what TLS 1.3
-//! says of it.
+//! The certificate itself, the session ticket and the octets of the handshake are not printed, since
+//! there are none. Of the options those are obeyed that are named below; `R` at the beginning of a
+//! line says what TLS 1.3 says of it.
 
 use super::options::{NONE, Options};
 use super::telnet::{converse, port, resolve, with_crlf};
@@ -17,6 +17,15 @@ use std::net::{IpAddr, SocketAddr};
 const PRELUDE: usize = 1 << 16;
 /// How s_client calls itself where SMTP asks for a name.
 const NAME: &str = "mail.example.com";
+
+/// What OpenSSL says of an answer that is not TLS.
+const WRONG_VERSION: &str =
+    "error:0A00010B:SSL routines:ssl3_get_record:wrong version number:../ssl/record/ssl3_record.c:354:\n";
+/// What s_client tells of a handshake that came to nothing.
+const NOT_AGREED: &str = "---\nno peer certificate available\n---\nNo client certificate CA names sent\n---\n\
+    Verification: OK\n---\nNew, (NONE), Cipher is (NONE)\nSecure Renegotiation IS NOT supported\n\
+    Compression: NONE\nExpansion: NONE\nNo ALPN negotiated\nEarly data was not sent\n\
+    Verify return code: 0 (ok)\n---\n";
 
 /// What the command line asks for.
 #[derive(Default)]
@@ -95,17 +104,28 @@ async fn s_client(mut tool: Tool, wanted: Wanted) -> i32 {
         return 1;
     };
     let Some(stream) = called(&tool, addresses, number).await else { return 1 };
-    tool.put("CONNECTED(00000003)\n").await;
-    tool.flush().await;
-    let last = match begin(&stream, wanted.starttls.as_deref()).await {
-        Ok(last) => last,
+    if !wanted.quiet {
+        tool.put("CONNECTED(00000003)\n").await;
+        tool.flush().await;
+    }
+    let greeting = match begin(&stream, wanted.starttls.as_deref()).await {
+        Ok(greeting) => greeting,
         Err(why) => {
             tool.p.eprint(format!("{why}\n")).await;
             return 1;
         }
     };
+    if !greeting.offers {
+        tool.p.eprint("Didn't find STARTTLS in server response, trying anyway...\n").await;
+        // Whatever the server says of it: TLS is tried.
+        let _ = ask(&stream, "STARTTLS").await;
+    }
     let Ok(tls) = tls::connect(&stream).await else {
-        tool.p.eprint("error:0A00010B:SSL routines:ssl3_get_record:wrong version number\n").await;
+        tool.p.eprint(WRONG_VERSION).await;
+        if !wanted.quiet {
+            tool.put(NOT_AGREED).await;
+        }
+        tool.flush().await;
         return 1;
     };
     let name = &tls.certificate;
@@ -119,8 +139,8 @@ async fn s_client(mut tool: Tool, wanted: Wanted) -> i32 {
         tool.put(agreed(&tls)).await;
         tool.flush().await;
     }
-    if !last.is_empty() {
-        tool.p.eprint(format!("{last}\n")).await;
+    if !greeting.last.is_empty() {
+        tool.p.eprint(format!("{}\n", greeting.last)).await;
     }
     if wanted.quiet {
         converse(&mut tool, &stream, wanted.crlf, None).await;
@@ -139,31 +159,42 @@ async fn called(tool: &Tool, addresses: Vec<IpAddr>, number: u16) -> Option<Stre
     None
 }
 
-/// Speaks to the server until TLS may begin; gives the last line of its answer.
-async fn begin(stream: &Stream, protocol: Option<&str>) -> Result<String, String> {
-    let steps: &[&str] = match protocol {
-        None => return Ok(String::new()),
-        Some("smtp" | "lmtp") => &["EHLO", "STARTTLS"],
-        Some("pop3") => &["STLS"],
-        Some("imap") => &[". CAPABILITY", ". STARTTLS"],
-        Some(other) => return Err(format!("s_client: Invalid value \"{other}\" for option starttls")),
-    };
-    let mut last = answer(stream).await?;
-    for step in steps {
-        let line = if *step == "EHLO" { format!("EHLO {NAME}\r\n") } else { format!("{step}\r\n") };
-        let secured = step.ends_with("STARTTLS") || *step == "STLS";
-        stream.write(line).await.map_err(|e| e.to_string())?;
-        let said = answer(stream).await?;
-        if !secured {
-            last = said;
-        } else if !(said.starts_with("220") || said.starts_with("+OK") || said.starts_with(". OK")) {
-            return Err("Didn't find STARTTLS in server response, trying anyway...".to_owned());
-        }
-    }
-    Ok(last)
+/// What was said before TLS begins.
+#[derive(Default)]
+struct Greeting {
+    /// The last line of the answer in which the server says what it can do.
+    last: String,
+    /// Does it offer TLS?
+    offers: bool,
 }
 
-/// The last line of an answer.
+/// Speaks to the server until TLS may begin.
+async fn begin(stream: &Stream, protocol: Option<&str>) -> Result<Greeting, String> {
+    let (capabilities, command) = match protocol {
+        None => return Ok(Greeting { last: String::new(), offers: true }),
+        Some("smtp" | "lmtp") => (Some(format!("EHLO {NAME}")), "STARTTLS"),
+        Some("pop3") => (None, "STLS"),
+        Some("imap") => (Some(". CAPABILITY".to_owned()), ". STARTTLS"),
+        Some(other) => return Err(format!("s_client: Invalid value \"{other}\" for option starttls")),
+    };
+    let mut said = answer(stream).await?;
+    let mut offers = true;
+    if let Some(line) = capabilities {
+        said = ask(stream, &line).await?;
+        offers = said.contains("STARTTLS");
+    }
+    if offers {
+        ask(stream, command).await?;
+    }
+    Ok(Greeting { last: said.rsplit("\r\n").next().unwrap_or_default().to_owned(), offers })
+}
+
+async fn ask(stream: &Stream, line: &str) -> Result<String, String> {
+    stream.write(format!("{line}\r\n")).await.map_err(|e| e.to_string())?;
+    answer(stream).await
+}
+
+/// A whole answer.
 async fn answer(stream: &Stream) -> Result<String, String> {
     let mut all = Vec::new();
     loop {
@@ -176,7 +207,7 @@ async fn answer(stream: &Stream) -> Result<String, String> {
         let Some(whole) = text.strip_suffix("\r\n") else { continue };
         let last = whole.rsplit("\r\n").next().unwrap_or_default();
         if last.as_bytes().get(3) != Some(&b'-') && !last.starts_with("* CAPABILITY") {
-            return Ok(last.to_owned());
+            return Ok(whole.to_owned());
         }
     }
 }

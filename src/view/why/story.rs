@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// The most letters that are followed.
-const FOLLOWED: usize = 12;
+pub const FOLLOWED: usize = 12;
 
 /// The story of a letter and of those it became; of one recipient only, where one is named.
 pub fn tell(reading: Reading<'_>, letter: &Letter<'_>, recipient: Option<&str>) -> String {
@@ -41,7 +41,8 @@ fn followed<'t>(letter: &Letter<'t>, recipient: Option<&str>) -> Vec<(&'t str, &
     next.chain(letter.notices.iter().map(|(_, id)| (letter.host, *id))).collect()
 }
 
-fn is_to(d: &Delivery<'_>, recipient: &str) -> bool {
+/// Did a delivery go to this address, under its present or its original name?
+pub fn is_to(d: &Delivery<'_>, recipient: &str) -> bool {
     let original = field(d.log.log().unwrap_or_default(), "orig_to");
     d.to.eq_ignore_ascii_case(recipient) || original.is_some_and(|o| o.eq_ignore_ascii_case(recipient))
 }
