@@ -37,7 +37,7 @@ pub struct Append {
     /// What came of it.
     pub dsn: Dsn,
     /// `failed`, `delayed`, `delivered`, `relayed`, `expanded`, `deliverable`, `undeliverable`.
-    pub action: Rc<str>,
+    pub action: &'static str,
 }
 
 /// What a notification is about.

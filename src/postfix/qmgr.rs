@@ -23,7 +23,6 @@ use super::queue::{self, Queue};
 use super::rewrite::Rewriter;
 use super::server::Daemon;
 use crate::world::clock::{Duration, Time};
-use crate::world::fs::Stat;
 use crate::world::process::Process;
 use crate::world::timer::{Either, race};
 use active::Message;
@@ -55,6 +54,7 @@ pub async fn main(p: Process) -> i32 {
         transports: RefCell::default(),
         dead: RefCell::default(),
         scans: RefCell::default(),
+        waiting: RefCell::default(),
         feeding: Cell::new(false),
     });
     qmgr.recover();
@@ -81,6 +81,7 @@ pub(super) struct Qmgr {
     /// Transports that are left alone: until when, and why.
     dead: RefCell<BTreeMap<Rc<str>, (Time, Dsn)>>,
     scans: RefCell<Scans>,
+    waiting: RefCell<queue::Waiting>,
     /// Has a message been taken up whose destinations are not known yet?
     feeding: Cell<bool>,
 }
@@ -221,9 +222,12 @@ impl Qmgr {
 
     /// The ids of the messages of a queue that are to be taken up now, or `all`.
     fn look(&self, queue: Queue, all: bool) -> VecDeque<Rc<str>> {
-        let now = self.daemon.p.now();
-        let is_due = |file: &Stat| all || queue == Queue::Incoming || file.mtime <= now;
-        queue::scan_complete(&self.daemon.p, queue, is_due).into()
+        let p = &self.daemon.p;
+        let found = match queue {
+            Queue::Deferred if !all => queue::scan_due(p, queue, &mut self.waiting.borrow_mut()),
+            _ => queue::scan_complete(p, queue),
+        };
+        found.into()
     }
 
     /// Takes up the next message, one of each queue in turn; the one after it follows when that one's

@@ -1,7 +1,7 @@
 //! Files by their paths, with the rights of a process; what changes is recorded.
 
 use super::errno::{Errno, Sys};
-use super::fs::{Access, Fs, Ino, Kind as NodeKind, OpenFlags, Special, Stat, Touch, Version};
+use super::fs::{Access, Fs, Ino, Kind as NodeKind, Mark, OpenFlags, Special, Stat, Touch, Version};
 use super::open::{Mode, Open};
 use super::process::Process;
 use crate::trace::{FileAct, Kind};
@@ -194,6 +194,16 @@ impl Process {
         let ino = self.directory(&fs, path, Access::READ | Access::EXEC)?;
         let found = fs.readdir_newest_first_where(ino, wanted)?;
         Ok(found.map(|(name, stat)| (name.into(), stat)).collect())
+    }
+
+    /// What a directory is like, to find out whether a look at its files need be repeated.
+    ///
+    /// # Errors
+    /// Those of opendir(3).
+    pub fn mark(&self, path: &str) -> Sys<Mark> {
+        let fs = self.host().fs();
+        let ino = self.directory(&fs, path, Access::READ)?;
+        fs.mark(ino)
     }
 
     /// Removes a name.

@@ -146,7 +146,10 @@ impl Qmgr {
     async fn sort(&self, message: &Message) -> Vec<Batch> {
         let mut sorted = Vec::with_capacity(message.file.recipients.len());
         // A redirected message goes to one address, for the first of its recipients.
-        let redirected = self.redirected(message).await;
+        let redirected = match message.file.redirect {
+            Some(_) => Box::pin(self.redirected(message)).await,
+            None => None,
+        };
         let recipients = match &redirected {
             Some(only) => std::slice::from_ref(only),
             None => &message.file.recipients[..],
@@ -154,7 +157,7 @@ impl Qmgr {
         for rcpt in recipients {
             let (transport, nexthop, address, class) = self.destination(message, rcpt).await;
             let rcpt = Recipient { address, ..rcpt.clone() };
-            if class == Some(AddressClass::Local) && self.discards(message, &rcpt).await {
+            if class == Some(AddressClass::Local) && Box::pin(self.discards(message, &rcpt)).await {
                 continue;
             }
             let limit = self.transport(&transport).recipient_limit;
@@ -245,7 +248,7 @@ impl Qmgr {
             TraceFlags::VerifyOnly => "deliverable",
             TraceFlags::None | TraceFlags::Record => "sent",
         };
-        let line = deliver::line(&message.id, rcpt, "none", times, &dsn, status);
+        let line = deliver::line(&message.id, rcpt, "none", times, (&dsn.status, &dsn.reason), status);
         self.daemon.msg.log(&line);
         deliver::strike(&self.daemon.p, &message.id, rcpt);
         true
@@ -433,7 +436,7 @@ impl Qmgr {
         }
         let failed = |what: &str| self.daemon.msg.log(&format!("{id}: status=deferred ({what} failed)"));
         if p.exists(&queue::path("bounce", id))
-            && !bounce::flush(&self.daemon, "bounce", message.report(ReportKind::Failure)).await
+            && !self.flush("bounce", message.report(ReportKind::Failure)).await
         {
             // Nobody knows yet what failed: whatever its age, the message stays until somebody does.
             failed("bounce");
@@ -442,7 +445,7 @@ impl Qmgr {
         if p.exists(&queue::path("trace", id)) {
             let kind =
                 if message.trace == TraceFlags::None { ReportKind::Success } else { ReportKind::Trace };
-            if bounce::flush(&self.daemon, "trace", message.report(kind)).await {
+            if self.flush("trace", message.report(kind)).await {
                 self.no_second_report(message);
             } else {
                 failed("trace");
@@ -458,7 +461,7 @@ impl Qmgr {
             let sender = &message.file.sender;
             let what = if forced { "force-expired" } else { "expired" };
             self.daemon.msg.log(&format!("{id}: from=<{sender}>, status={what}, returned to sender"));
-            if bounce::flush(&self.daemon, "defer", message.report(ReportKind::Failure)).await {
+            if self.flush("defer", message.report(ReportKind::Failure)).await {
                 return self.remove(id);
             }
             failed("bounce");
@@ -467,13 +470,18 @@ impl Qmgr {
         if let Some((offset, at)) = message.file.warn
             && p.now() + Duration::from_secs(1) >= at
         {
-            if bounce::flush(&self.daemon, "defer", message.report(ReportKind::Delay)).await {
+            if self.flush("defer", message.report(ReportKind::Delay)).await {
                 self.no_second_warning(id, offset);
             } else {
                 failed("delay notification");
             }
         }
         self.defer(message);
+    }
+
+    /// Has a notification written. It is rare, and its state need not lie in that of every message.
+    async fn flush(&self, service: &str, report: Report) -> bool {
+        Box::pin(bounce::flush(&self.daemon, service, report)).await
     }
 
     fn lifetime(&self, message: &Message) -> Duration {
