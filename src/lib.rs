@@ -4,6 +4,7 @@
 //!
 //! ```text
 //!              main (the command line)
+//!                   book
 //!                  lesson
 //!                   repl
 //!                 scenario ───────► view
@@ -19,8 +20,10 @@
 //! - [`scenario`]: a small Internet in a file, and what happens on it
 //! - [`repl`]: the interactive lab
 //! - [`lesson`]: lessons in it, with tasks that are checked
+//! - [`book`]: the course as a book, made by running it
 //! - [`view`]: what a person sees
 
+pub mod book;
 pub mod dovecot;
 pub mod lesson;
 pub mod mua;

@@ -3,6 +3,7 @@
 //! Exit status: 0 when all is well, 1 when a scenario does not do what it says, 2 for a command
 //! line or a file that cannot be, 3 when a program of the lab failed.
 
+mod book;
 mod check;
 mod exec;
 mod junit;
@@ -54,6 +55,12 @@ enum Command {
     Why(Why),
     /// Print the scenario format as a JSON Schema
     Schema,
+    /// Make the book's chapters from their directives; mdBook calls this
+    #[command(hide = true)]
+    Book {
+        /// `supports RENDERER`, or nothing: the book is on standard input
+        question: Vec<String>,
+    },
 }
 
 /// What `run` takes.
@@ -140,6 +147,7 @@ pub fn main(arguments: Arguments) -> u8 {
     let Some(command) = arguments.command else { return maillab::repl::repl(None, colour) };
     match command {
         Command::Repl { scenario } => maillab::repl::repl(scenario.as_deref(), colour),
+        Command::Book { question } => book::book(&question),
         Command::Learn(learn) => learn::learn(&learn, colour),
         Command::Run(run) => run::run(&run, colour),
         Command::Check { paths } => check::check(&paths, colour),

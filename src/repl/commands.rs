@@ -255,8 +255,8 @@ pub const COMMANDS: &[Command] = &[
     Command {
         name: "export",
         arguments: "FORMAT FILE",
-        about: "the trace as text, jsonl, mermaid, html",
-        more: "Writes what happened so far to a file outside the lab.",
+        about: "as text, jsonl, mermaid, svg, html",
+        more: "Writes what happened so far to a file outside the lab: the trace as text, JSON Lines or a page; the newest letter's way as a diagram for Mermaid, or as an SVG picture.",
         completes: Completes::Nothing,
         run: Run::Lab(|s, args| save::export(s, args).map(Answer::note)),
     },

@@ -15,7 +15,7 @@ use crate::scenario::{load, yaml};
 use crate::shell::dialect::Dialect;
 use crate::shell::interactive::is_whole;
 use crate::trace::{jsonl, text};
-use crate::view::{flow, html};
+use crate::view::{flow, html, svg};
 use crate::world::clock::Duration;
 use std::fmt::Write;
 
@@ -335,7 +335,7 @@ pub fn trouble(t: &Trouble) -> String {
 /// # Errors
 /// An unknown format, or a file that cannot be written.
 pub fn export(session: &Session, args: &str) -> Result<String, Refusal> {
-    const FORM: &str = ":export text|jsonl|mermaid|html FILE";
+    const FORM: &str = ":export text|jsonl|mermaid|svg|html FILE";
     let (format, path) = args.split_once(' ').ok_or(format!("As what, and where to? {FORM}"))?;
     let path = path.trim();
     let trace = session.lab().world().trace();
@@ -343,6 +343,7 @@ pub fn export(session: &Session, args: &str) -> Result<String, Refusal> {
         "text" => text::render(&trace, true),
         "jsonl" => jsonl::render(&trace),
         "mermaid" => flow::mermaid(&trace, None),
+        "svg" => svg::svg(&trace, None, svg::Shape::Diagram)?,
         "html" => html::html(&trace, &session.name),
         _ => return Err(format!("There is no format `{format}`: {FORM}")),
     };
