@@ -10,6 +10,7 @@ use maillab::lesson::model::Lesson;
 use maillab::repl::session::Session;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Mutex;
 
 const FAILED: &str = "✗ Not yet: ";
 const SOLVED: &str = "It is solved.";
@@ -17,18 +18,26 @@ const WRONG: &str = "✗ Not so: ";
 
 #[test]
 fn every_task_is_solved_by_what_is_right_and_refused_what_is_wrong() {
-    let library = source();
+    let complaints = Mutex::new(Vec::new());
+    with_each(&|lesson| {
+        let mut found = Vec::new();
+        try_lesson(lesson, &mut found);
+        complaints.lock().expect("no other has failed").extend(found);
+    });
+    let complaints = complaints.into_inner().expect("no thread has failed");
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+/// Does something with each lesson, or with the one that is asked for, on a thread each: a world lives
+/// in one, and shells run in one another.
+fn with_each(each: &(dyn Fn(&Rc<Lesson>) + Sync)) {
     let only = std::env::var("MAILLAB_LESSON").unwrap_or_default();
-    let stems = library.stems().expect("there are lessons");
-    let complaints = std::sync::Mutex::new(Vec::new());
-    // A lesson a thread; a world lives in one, and shells run in one another.
+    let stems = source().stems().expect("there are lessons");
     std::thread::scope(|scope| {
         for stem in stems.iter().filter(|s| s.starts_with(&only)) {
             let one = || {
                 let lesson = source().read(stem, false).unwrap_or_else(|e| panic!("{e}"));
-                let mut found = Vec::new();
-                try_lesson(&Rc::new(lesson), &mut found);
-                complaints.lock().expect("no other has failed").extend(found);
+                each(&Rc::new(lesson));
             };
             std::thread::Builder::new()
                 .stack_size(64 << 20)
@@ -36,8 +45,6 @@ fn every_task_is_solved_by_what_is_right_and_refused_what_is_wrong() {
                 .expect("a thread can be started");
         }
     });
-    let complaints = complaints.into_inner().expect("no thread has failed");
-    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
 /// The lessons of the source: the same as the program's own, and read without building it anew.
@@ -134,10 +141,8 @@ fn words(text: &str) -> String {
 /// when it is solved, and the last one ends the lesson.
 #[test]
 fn solved_tasks_are_noticed() {
-    let library = Library::new(None);
-    for stem in library.stems().expect("there are lessons") {
-        let lesson = Rc::new(library.read(&stem, false).unwrap_or_else(|e| panic!("{e}")));
-        let mut session = open(&lesson);
+    with_each(&|lesson| {
+        let mut session = open(lesson);
         let mut said = String::new();
         for (n, task) in (1..).zip(&lesson.tasks) {
             let (host, user) = &lesson.seat;
@@ -147,10 +152,10 @@ fn solved_tasks_are_noticed() {
                 said = session.line(line).notes;
                 said.contains(&format!("✓ task {n}:"))
             });
-            assert!(noticed, "{stem}, task {n}: {said}");
+            assert!(noticed, "{}, task {n}: {said}", lesson.stem);
         }
-        assert!(said.contains("the lesson is done"), "{stem}: {said}");
-    }
+        assert!(said.contains("the lesson is done"), "{}: {said}", lesson.stem);
+    });
 }
 
 #[test]

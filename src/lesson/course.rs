@@ -276,7 +276,8 @@ impl Course {
         if self.record.is_solved(self.number()) || !self.is_answered() {
             return None;
         }
-        match check::check(self.task().ok()?, lab) {
+        let task = self.task().ok().filter(|task| check::is_promising(task, lab))?;
+        match check::check(task, lab) {
             Ok(Verdict::Solved) => Some(self.solve(lab)),
             _ => None,
         }
