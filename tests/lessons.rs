@@ -8,7 +8,9 @@ use maillab::lesson::learn;
 use maillab::lesson::library::Library;
 use maillab::lesson::model::Lesson;
 use maillab::repl::session::Session;
+use std::io::Write;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::sync::Mutex;
 
@@ -170,4 +172,45 @@ fn a_screen_holds_each_task() {
             assert!(said.lines().all(|l| l.chars().count() <= 80), "{stem}, task {number}:\n{said}");
         }
     }
+}
+
+/// A report holds when it is done again, and does not when an act in it is another.
+#[test]
+fn a_report_is_proved_or_refused() {
+    let files = tempfile::tempdir().expect("a directory for the test");
+    let maillab = |arguments: &[&str], input: &str| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_maillab"))
+            .args(arguments)
+            .current_dir(files.path())
+            .env("XDG_STATE_HOME", files.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("maillab starts");
+        child.stdin.take().expect("it is piped").write_all(input.as_bytes()).expect("it reads");
+        let out = child.wait_with_output().expect("maillab ends");
+        let said = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+        (out.status.code(), said)
+    };
+    let (_, said) = maillab(&["learn", "2"], "telnet mx.example.com 25\nEHLO lpic2-study-1\nQUIT\n");
+    assert!(said.contains("✓ task 1:"), "{said}");
+    assert!(maillab(&["learn"], "").1.contains("1 of 4"));
+    assert_eq!(maillab(&["learn", "--report", "report"], "").0, Some(0));
+    let (status, said) = maillab(&["learn", "--verify", "report.json"], "");
+    assert_eq!((status, said.trim()), (Some(0), "holds  02-smtp-by-hand: 1 solved"));
+    let report = files.path().join("report.json");
+    let text = std::fs::read_to_string(&report).expect("it was written");
+    std::fs::write(&report, text.replace("EHLO", "HELO")).expect("it can be written");
+    let (status, said) = maillab(&["learn", "--verify", "report.json"], "");
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("02-smtp-by-hand, task 1: mx.example.com has not been greeted"), "{said}");
+    // What is kept of a lesson and cannot be read is put aside, and said.
+    let kept = files.path().join("maillab/lessons/02-smtp-by-hand.json");
+    std::fs::write(&kept, "{\"lesson").expect("it can be written");
+    let (status, said) = maillab(&["learn", "2"], "");
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("the lesson begins anew: what was kept of it is damaged"), "{said}");
+    assert!(said.contains("task 1 of 4"), "{said}");
+    assert_eq!(maillab(&["learn", "no-such"], "").0, Some(2));
 }

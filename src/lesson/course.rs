@@ -90,7 +90,9 @@ impl Course {
         let mut out = format!("{}\n\n", self.lesson.title);
         if self.record.is_begun() {
             let (solved, all) = (self.record.solved(), self.lesson.tasks.len());
-            out.push_str(&format!("  You have been here: {solved} of {all} tasks are solved, and the hosts are as you left them.\n"));
+            out.push_str(&format!(
+                "  You have been here: {solved} of {all} tasks are solved; the hosts are as you left them.\n"
+            ));
         } else {
             out.push_str(&screen(&self.lesson.introduction));
             out.push('\n');
@@ -255,7 +257,9 @@ impl Course {
                 let title = self.task().map(|t| t.title.clone()).unwrap_or_default();
                 out.push_str(&format!("  Next is task {next}, {title}:  :task\n"));
             }
-            None => out.push_str("  That was the last one: the lesson is done. Ctrl-D leaves; `maillab learn` lists the others.\n"),
+            None => out.push_str(
+                "  That was the last one: the lesson is done. Ctrl-D leaves.\n  `maillab learn` lists the others.\n",
+            ),
         }
         out
     }
