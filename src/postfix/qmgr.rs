@@ -154,17 +154,18 @@ impl Qmgr {
 
     /// Takes up new messages.
     fn scan_incoming(self: &Rc<Self>) {
-        self.take_up_all(Queue::Incoming, |_| true);
+        self.take_up_all(Queue::Incoming, false, |_| true);
     }
 
     /// Takes up deferred messages whose time has come, or `all`.
     fn scan_deferred(self: &Rc<Self>, all: bool) {
         let now = self.daemon.p.now();
-        self.take_up_all(Queue::Deferred, |file| all || file.mtime <= now);
+        self.take_up_all(Queue::Deferred, all, |file| all || file.mtime <= now);
     }
 
-    /// Takes up those messages of a queue that are wanted, as long as there is room.
-    fn take_up_all(self: &Rc<Self>, from: Queue, wanted: impl Fn(&Stat) -> bool) {
+    /// Takes up those messages of a queue that are wanted, as long as there is room. What is `flush`ed is
+    /// tried although its transport is one of `defer_transports`.
+    fn take_up_all(self: &Rc<Self>, from: Queue, flush: bool, wanted: impl Fn(&Stat) -> bool) {
         if !self.has_room() {
             return;
         }
@@ -172,7 +173,7 @@ impl Qmgr {
             if !self.has_room() {
                 return;
             }
-            self.take_up(id, from);
+            self.take_up(id, from, flush);
         }
     }
 
@@ -181,12 +182,13 @@ impl Qmgr {
     }
 
     /// Moves a message into `active/` and begins to deliver it.
-    fn take_up(self: &Rc<Self>, id: Rc<str>, from: Queue) {
+    fn take_up(self: &Rc<Self>, id: Rc<str>, from: Queue, flush: bool) {
         let p = &self.daemon.p;
         if self.active.borrow().contains_key(&id) || queue::rename(p, &id, from, Queue::Active).is_err() {
             return;
         }
-        match Message::read(p, id.clone(), from) {
+        let flush = flush || self.is_to_be_flushed(&id);
+        match Message::read(p, id.clone(), from, flush) {
             Ok(message) => {
                 let message = Rc::new(message);
                 self.active.borrow_mut().insert(id, message.clone());
@@ -197,6 +199,17 @@ impl Qmgr {
                 let _ = queue::rename(p, &id, Queue::Active, Queue::Corrupt);
             }
         }
+    }
+
+    /// Has somebody asked for this message alone, or for those to its destination?
+    fn is_to_be_flushed(&self, id: &str) -> bool {
+        let (p, path) = (&self.daemon.p, Queue::Active.path(id));
+        // Only then does it make a difference.
+        if self.settings.defer_transports.is_empty() {
+            return false;
+        }
+        let mode = p.stat(&path, false).map_or(0, |file| file.mode);
+        mode & queue::UNTHROTTLED != 0 && p.chmod(&path, mode & 0o777 & !queue::UNTHROTTLED).is_ok()
     }
 
     /// The message is not worked on any more.

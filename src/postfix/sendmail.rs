@@ -4,7 +4,8 @@
 //! with `-bi` (or called as `newaliases`) rebuilds the alias database, with `-q` flushes the queue.
 //!
 //! # Simplifications
-//! `-bs` (SMTP on standard input) and `-bd` are refused, as is what the real one refuses.
+//! `-bs` (SMTP on standard input) is refused. `-v` asks for a report; a second one, which makes the real
+//! one tell all it does, asks for no more.
 
 use super::ipc::TraceFlags;
 use super::msg::Msg;
@@ -54,6 +55,8 @@ struct Options {
     flush_site: Option<String>,
     flush_id: Option<String>,
     recipients: Vec<String>,
+    /// What is said of options that are passed over.
+    warnings: Vec<String>,
 }
 
 /// The command.
@@ -63,8 +66,16 @@ pub async fn main(p: Process) -> i32 {
     let msg = Msg::command(&p, "sendmail");
     let mut options = match parse(&p.args()) {
         Ok(options) => options,
-        Err(text) => return fail(&msg, text).await,
+        Err(Refusal::Misuse(text)) => {
+            // The options are read twice, first for those that concern the log.
+            p.eprint(format!("sendmail: {text}\n").repeat(2)).await;
+            return fail(&msg, "usage: sendmail [options]".to_owned()).await;
+        }
+        Err(Refusal::Fatal(text)) => return fail(&msg, text).await,
     };
+    for text in std::mem::take(&mut options.warnings) {
+        msg.warn(text).await;
+    }
     match &*called {
         "mailq" => options.mode = Mode::Mailq,
         "newaliases" => options.mode = Mode::Newaliases,
@@ -82,6 +93,9 @@ pub async fn main(p: Process) -> i32 {
     match options.mode {
         Mode::Mailq => run("/usr/sbin/postqueue", vec!["-p".into()]).await,
         Mode::Newaliases => run("/usr/sbin/postalias", alias_databases(&config)).await,
+        Mode::Flush if !options.recipients.is_empty() => {
+            fail(&msg, "flush queue mode requires no recipient".to_owned()).await
+        }
         Mode::Flush => match (options.flush_id, options.flush_site) {
             (Some(id), _) => run("/usr/sbin/postqueue", vec!["-i".into(), id]).await,
             (_, Some(site)) => run("/usr/sbin/postqueue", vec!["-s".into(), site]).await,
@@ -114,9 +128,20 @@ async fn run(p: Process, path: &str, args: Vec<String>) -> i32 {
 }
 
 /// Options with an argument of their own.
-const WITH_VALUE: &str = "BCFLNRVXfhoprO";
+const WITH_VALUE: &str = "ABCFLNORVXfhopr";
 
-fn parse(args: &[Rc<str>]) -> Result<Options, String> {
+/// Options without one.
+const FLAGS: &str = "GIUceimntvx";
+
+/// Why the options cannot be followed.
+enum Refusal {
+    /// They are none.
+    Misuse(String),
+    /// They ask for what there is not.
+    Fatal(String),
+}
+
+fn parse(args: &[Rc<str>]) -> Result<Options, Refusal> {
     let mut o = Options::default();
     let mut args = args.iter().map(|a| &**a);
     while let Some(arg) = args.next() {
@@ -135,11 +160,12 @@ fn parse(args: &[Rc<str>]) -> Result<Options, String> {
             let rest = &letters[at..];
             match letter {
                 'b' => {
-                    o.mode = mode(rest)?;
+                    let value = if rest.is_empty() { args.next() } else { Some(rest) };
+                    o.mode = mode(value.ok_or_else(|| missing('b'))?).map_err(Refusal::Fatal)?;
                     break;
                 }
                 'q' => {
-                    queue_option(rest, &mut o)?;
+                    queue_option(rest, &mut o).map_err(Refusal::Fatal)?;
                     break;
                 }
                 'o' if matches!(rest.chars().next(), Some('i')) => {
@@ -149,26 +175,35 @@ fn parse(args: &[Rc<str>]) -> Result<Options, String> {
                 'o' if !rest.is_empty() => break,
                 c if WITH_VALUE.contains(c) => {
                     let value = if rest.is_empty() { args.next() } else { Some(rest) };
-                    let value = value.ok_or_else(|| format!("option requires an argument -- '{c}'"))?;
-                    value_option(c, value, &mut o)?;
+                    let value = value.ok_or_else(|| missing(c))?;
+                    value_option(c, value, &mut o).map_err(Refusal::Fatal)?;
                     break;
                 }
-                c => flag(c, &mut o),
+                'n' => return Err(Refusal::Fatal("-n option not supported".to_owned())),
+                c if FLAGS.contains(c) => flag(c, &mut o),
+                c => return Err(Refusal::Misuse(format!("invalid option -- '{c}'"))),
             }
         }
     }
     Ok(o)
 }
 
-fn mode(letter: &str) -> Result<Mode, String> {
-    Ok(match letter {
-        "m" | "" | "a" => Mode::Enqueue,
+fn missing(letter: char) -> Refusal {
+    Refusal::Misuse(format!("option requires an argument -- '{letter}'"))
+}
+
+fn mode(word: &str) -> Result<Mode, String> {
+    let letter = word.chars().next().map(String::from).unwrap_or_default();
+    Ok(match letter.as_str() {
+        "m" | "a" => Mode::Enqueue,
         "v" => Mode::Verify,
         "p" => Mode::Mailq,
         "i" => Mode::Newaliases,
         "s" => Mode::Smtp,
         // The status database of another sendmail: there is none, and nobody minds.
         "h" | "H" => Mode::Nothing,
+        // Listening is master's work.
+        "d" | "l" => Mode::Nothing,
         other => return Err(format!("unsupported: -b{other}")),
     })
 }
@@ -181,7 +216,7 @@ fn queue_option(rest: &str, o: &mut Options) -> Result<(), String> {
         Some(("I", id)) => o.flush_id = Some(id.to_owned()),
         // `-qTIME` starts a queue runner elsewhere; master does that here.
         Some((first, _)) if first.starts_with(|c: char| c.is_ascii_digit()) => o.mode = Mode::Nothing,
-        Some(_) => return Err(format!("-q{rest} is not implemented")),
+        Some((first, _)) => return Err(format!("-q{first} is not implemented")),
     }
     Ok(())
 }
@@ -190,40 +225,48 @@ fn value_option(letter: char, value: &str, o: &mut Options) -> Result<(), String
     match letter {
         'f' | 'r' => o.sender = Some(value.to_owned()),
         'F' => o.full_name = Some(value.to_owned()),
-        'B' => o.eight_bit = value.eq_ignore_ascii_case("8BITMIME"),
-        'N' => {
-            o.notify = notify_flags(value).ok_or_else(|| {
-                format!(
-                    "bad -N option value -- specify valid keywords: never,success,failure,delay: \"{value}\""
-                )
-            })?;
-        }
-        'R' => {
-            o.ret = match value.to_ascii_lowercase().as_str() {
-                "full" => Some(true),
-                "hdrs" => Some(false),
-                _ => return Err(format!("-R option requires FULL or HDRS, got: {value}")),
+        'B' => {
+            o.eight_bit = match value.to_ascii_uppercase().as_str() {
+                "8BITMIME" => true,
+                "7BIT" => false,
+                _ => return Err("-B option needs 8BITMIME or 7BIT".to_owned()),
             }
         }
+        'N' => match notify_flags(value) {
+            Ok(flags) => o.notify = flags,
+            Err(word) => {
+                let unknown =
+                    word.map(|w| format!("unknown DSN NOTIFY command value \"{w}\" in \"{value}\""));
+                o.warnings.extend(unknown);
+                o.warnings.push("bad -N option value -- ignored".to_owned());
+            }
+        },
+        'R' => match value.to_ascii_lowercase().as_str() {
+            "full" => o.ret = Some(true),
+            "hdrs" => o.ret = Some(false),
+            _ => o.warnings.push("bad -R option value -- ignored".to_owned()),
+        },
         'V' => o.envid = Some(value.to_owned()),
         _ => {}
     }
     Ok(())
 }
 
-fn notify_flags(text: &str) -> Option<u8> {
-    text.split(',').try_fold(0, |flags, word| {
-        Some(
-            flags
-                | match word.trim().to_ascii_lowercase().as_str() {
-                    "never" => notify::NEVER,
-                    "success" => notify::SUCCESS,
-                    "failure" => notify::FAILURE,
-                    "delay" => notify::DELAY,
-                    _ => return None,
-                },
-        )
-    })
+/// The flags of `NOTIFY=` (RFC 3461, section 4.1); an error is the word that is none of them, or nothing
+/// where the words are good and make no sense.
+fn notify_flags(text: &str) -> Result<u8, Option<&str>> {
+    let mut flags = 0;
+    for word in text.split([',', ' ', '\t']).filter(|word| !word.is_empty()) {
+        flags |= match word.to_ascii_lowercase().as_str() {
+            "never" => notify::NEVER,
+            "success" => notify::SUCCESS,
+            "failure" => notify::FAILURE,
+            "delay" => notify::DELAY,
+            _ => return Err(Some(word)),
+        };
+    }
+    let never_and_more = flags & notify::NEVER != 0 && flags != notify::NEVER;
+    if flags == 0 || never_and_more { Err(None) } else { Ok(flags) }
 }
 
 fn flag(letter: char, o: &mut Options) {
@@ -240,8 +283,8 @@ fn flag(letter: char, o: &mut Options) {
 async fn enqueue(p: &Process, msg: &Msg, options: Options) -> i32 {
     let (login, passwd_name) = whoami(p);
     let who = format!("{login}({})", p.real_uid());
-    if options.extract && !options.recipients.is_empty() && options.mode == Mode::Verify {
-        return fail(msg, format!("{who}: -t option cannot be used with -bv")).await;
+    if options.extract && options.mode == Mode::Verify {
+        return fail(msg, "-t option cannot be used with -bv".to_owned()).await;
     }
     if options.recipients.is_empty() && !options.extract {
         let text = "Recipient addresses must be specified on the command line or via the -t option";
@@ -270,7 +313,13 @@ async fn enqueue(p: &Process, msg: &Msg, options: Options) -> i32 {
         }
     }
     let sender = match &options.sender {
-        Some(s) => address::parse_list(s).into_iter().next().unwrap_or_default(),
+        Some(s) => {
+            let all = address::parse_list(s);
+            if all.len() > 1 {
+                msg.warn(format!("-f option specified malformed sender: {s}")).await;
+            }
+            all.into_iter().next().unwrap_or_default()
+        }
         None => login.clone(),
     };
     if options.mode == Mode::Verify {

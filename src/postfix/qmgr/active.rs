@@ -23,18 +23,20 @@ pub struct Message {
     /// When it was taken up.
     since: Time,
     deferred: Cell<bool>,
+    /// Somebody wants it tried now (`postqueue -f`, `-i`, `-s`).
+    flush: bool,
 }
 
 impl Message {
     /// Reads the message's file in `active/`.
-    pub fn read(p: &Process, id: Rc<str>, from: Queue) -> Result<Message, Malformed> {
+    pub fn read(p: &Process, id: Rc<str>, from: Queue, flush: bool) -> Result<Message, Malformed> {
         let file = p.read_file(&Queue::Active.path(&id)).map_err(|_| Malformed { offset: 0 })?;
         let file = QueueFile::parse(file)?;
         if from == Queue::Deferred {
             // What was said of the last try is no longer true.
             let _ = p.unlink(&queue::path("defer", &id));
         }
-        Ok(Message { id, file, since: p.now(), deferred: Cell::new(false) })
+        Ok(Message { id, file, since: p.now(), deferred: Cell::new(false), flush })
     }
 
     fn trace_flags(&self) -> TraceFlags {
@@ -270,7 +272,7 @@ impl Qmgr {
         if let Some(dsn) = self.dead_transport(transport) {
             return later(format!("{} {}", dsn.status, dsn.reason), address.clone());
         }
-        if self.settings.defer_transports.contains(transport) {
+        if !message.flush && self.settings.defer_transports.contains(transport) {
             self.daemon.p.decide(|| Decision {
                 rule: "defer_transports".into(),
                 setting: "defer_transports".into(),
