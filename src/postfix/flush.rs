@@ -128,6 +128,9 @@ async fn send(p: &Process, path: &str) {
 fn make_due(p: &Process, id: &Rc<str>) {
     let path = Queue::Deferred.path(id);
     if p.set_times(&path, Touch::Now, Touch::Now).is_ok() {
+        if let Ok(file) = p.stat(&path, false) {
+            let _ = p.chmod(&path, file.mode & 0o777 | queue::UNTHROTTLED);
+        }
         let _ = queue::rename(p, id, Queue::Deferred, Queue::Incoming);
     }
 }

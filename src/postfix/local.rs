@@ -60,14 +60,8 @@ pub async fn main(p: Process) -> i32 {
         Err(status) => return status,
     };
     let agent = Agent::new(&daemon);
-    while let Some(stream) = daemon.accept().await {
+    while let Some(stream) = daemon.accept_unless(|| agent.settings.changed(&daemon.p)).await {
         let Some(delivery) = Delivery::receive(&daemon, &stream).await else { continue };
-        if let Some(table) = agent.settings.changed(&daemon.p) {
-            daemon.msg.log(&format!("table {table} has changed -- restarting"));
-            Agent::new(&daemon).deliver(&delivery).await;
-            delivery.finish(&stream, None);
-            return 0;
-        }
         agent.deliver(&delivery).await;
         delivery.finish(&stream, None);
     }

@@ -15,7 +15,7 @@ use super::msg::Msg;
 use super::queue::SPOOL;
 use super::{MAIN_CF, MASTER_CF, config_of};
 use crate::world::agenda::TaskId;
-use crate::world::clock::Duration;
+use crate::world::clock::{Duration, Time};
 use crate::world::exec::{Signal, Start};
 use crate::world::fs::Version;
 use crate::world::net::Listener;
@@ -52,8 +52,8 @@ pub struct Service {
     /// Those of them that have served somebody.
     useful: RefCell<BTreeSet<u32>>,
     listener: Listener,
-    /// Its last daemon could not even begin its work.
-    throttled: Cell<bool>,
+    /// Until when it is left alone, since its last daemon could not even begin its work.
+    throttled: Cell<Option<Time>>,
     /// The same service before a reload, whose daemons may still be at work.
     before: RefCell<Option<Rc<Service>>>,
     world: crate::world::World,
@@ -283,7 +283,7 @@ fn start_services(
             children: RefCell::default(),
             useful: RefCell::default(),
             listener,
-            throttled: Cell::new(false),
+            throttled: Cell::new(old.and_then(|service| service.throttled.get())),
             before: RefCell::new(old.cloned()),
             world: p.world().clone(),
         });
@@ -374,8 +374,11 @@ async fn watch(p: Process, service: Rc<Service>) {
         if service.retired.get() {
             return;
         }
-        if service.throttled.replace(false) {
-            p.idle(THROTTLE).await;
+        if let Some(until) = service.throttled.get() {
+            if p.now() < until {
+                p.idle(until - p.now()).await;
+            }
+            service.throttled.set(None);
             continue;
         }
         match start(&p, &service) {
@@ -412,7 +415,7 @@ fn start(p: &Process, service: &Rc<Service>) -> Result<(), String> {
         let was_useful = service.useful.borrow_mut().remove(&pid);
         // One that has done something may be replaced at once.
         if !was_useful && !matches!(status, 0 | 143) {
-            service.throttled.set(true);
+            service.throttled.set(Some(p2.now() + THROTTLE));
             p2.syslog("postfix/master", &format!("warning: {program}: bad command startup -- throttling"));
         }
         service.changed();

@@ -138,8 +138,8 @@ async fn from_stdin(p: &Process, msg: &Msg, act: Act, from: &[Queue]) -> Counts 
         Err(_) => return (0, 0),
     };
     let mut counts = (0, 0);
-    for id in String::from_utf8_lossy(&input).split_whitespace() {
-        let (done, released) = one(p, msg, act, from, id).await;
+    for id in String::from_utf8_lossy(&input).lines() {
+        let (done, released) = one(p, msg, act, from, id.trim_end()).await;
         counts = (counts.0 + done, counts.1 + released);
     }
     counts
@@ -147,7 +147,7 @@ async fn from_stdin(p: &Process, msg: &Msg, act: Act, from: &[Queue]) -> Counts 
 
 async fn one(p: &Process, msg: &Msg, act: Act, from: &[Queue], id: &str) -> Counts {
     let mut counts = (0, 0);
-    if id.len() > 100 || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
+    if id.is_empty() || id.len() > 100 || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
         msg.warn(format!("invalid mail queue id: {id}")).await;
         return counts;
     }

@@ -100,6 +100,8 @@ struct Scans {
 struct Scan {
     /// What was found and has not been taken up.
     found: VecDeque<Rc<str>>,
+    /// Was it looked for whatever its time, since somebody wants it tried now?
+    flush: bool,
     /// Has somebody asked for another look, and for all of it whatever its time?
     wanted: Option<bool>,
 }
@@ -243,9 +245,10 @@ impl Qmgr {
                     && let Some(all) = scan.wanted.take()
                 {
                     scan.found = self.look(queue, all);
+                    scan.flush = all;
                 }
                 let Some(id) = scan.found.pop_front() else { break };
-                if self.take_up(id, queue) {
+                if self.take_up(id, queue, scan.flush) {
                     self.feeding.set(true);
                     return;
                 }
@@ -257,13 +260,15 @@ impl Qmgr {
         self.active.borrow().len() < self.settings.active_limit
     }
 
-    /// Moves a message into `active/` and begins to deliver it; says whether that was possible.
-    fn take_up(self: &Rc<Self>, id: Rc<str>, from: Queue) -> bool {
+    /// Moves a message into `active/` and begins to deliver it; says whether that was possible. What
+    /// is to be `flush`ed is tried although its transport is one of `defer_transports`.
+    fn take_up(self: &Rc<Self>, id: Rc<str>, from: Queue, flush: bool) -> bool {
         let p = &self.daemon.p;
         if self.active.borrow().contains(&id) || queue::rename(p, &id, from, Queue::Active).is_err() {
             return false;
         }
-        match Message::read(p, id.clone(), from) {
+        let flush = flush || self.is_to_be_flushed(&id);
+        match Message::read(p, id.clone(), from, flush) {
             Ok(message) => {
                 self.active.borrow_mut().insert(id);
                 p.task(active::deliver(self.clone(), Rc::new(message)));
@@ -275,6 +280,17 @@ impl Qmgr {
                 false
             }
         }
+    }
+
+    /// Has somebody asked for this message alone, or for those to its destination?
+    fn is_to_be_flushed(&self, id: &str) -> bool {
+        let (p, path) = (&self.daemon.p, Queue::Active.path(id));
+        // Only then does it make a difference.
+        if self.settings.defer_transports.is_empty() {
+            return false;
+        }
+        let mode = p.stat(&path, false).map_or(0, |file| file.mode);
+        mode & queue::UNTHROTTLED != 0 && p.chmod(&path, mode & 0o777 & !queue::UNTHROTTLED).is_ok()
     }
 
     /// The message is not worked on any more.

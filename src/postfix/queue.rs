@@ -244,6 +244,10 @@ pub fn is_complete(stat: &Stat) -> bool {
     stat.mode & 0o100 != 0
 }
 
+/// The bit of a file's mode that says that it is to be tried now, whatever there is against it
+/// (`postqueue -i`, `-s`).
+pub const UNTHROTTLED: u16 = 0o040;
+
 /// The bit of a file's mode that says that an administrator wants it returned (`postsuper -e`).
 pub const EXPIRED: u16 = 0o010;
 

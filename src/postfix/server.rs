@@ -76,6 +76,16 @@ impl Daemon {
         Some(stream)
     }
 
+    /// The next connection. A daemon whose tables are others than those it opened leaves it to its
+    /// successor, and ends.
+    pub async fn accept_unless(&self, changed: impl Fn() -> Option<String>) -> Option<Stream> {
+        let stream = self.accept().await?;
+        let Some(table) = changed() else { return Some(stream) };
+        self.msg.log(&format!("table {table} has changed -- restarting"));
+        self.service.listener().put_back(stream);
+        None
+    }
+
     /// Tells master that a request has come to its end, if one has.
     fn tell_uses(&self) {
         if self.uses.get() > 0 {

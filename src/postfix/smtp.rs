@@ -3,18 +3,19 @@
 //! Looks up who takes mail for the next hop ([`destination`]), tries those hosts one after the
 //! other, then `smtp_fallback_relay`, and speaks SMTP or LMTP with the first that listens
 //! ([`session`]), inside TLS ([`tls`]) and logged in ([`sasl`]) where that is set. [`generic`] replaces
-//! addresses that mean nothing outside; [`settings`] are the parameters.
+//! addresses that mean nothing outside, [`downgrade`] encodes what a server cannot take; [`settings`] are the parameters.
 //!
 //! Standards: RFC 5321 (section 5.1, which host), RFC 7505 (null MX), RFC 2033 (LMTP), RFC 2920
 //! (PIPELINING), RFC 1870 (SIZE), RFC 3461 (DSN), RFC 6152 (8BITMIME), RFC 3207 (STARTTLS), RFC 4954
 //! (AUTH).
 //!
 //! # Simplifications
-//! No connection cache; what is 8-bit stays so, whether or not the server says 8BITMIME.
+//! No connection cache: `smtp_connection_cache_*` and `smtp_connection_reuse_*` have no effect.
 //!
 //! Diagnostics: a line for each host that cannot be reached, one for each recipient.
 
 mod destination;
+mod downgrade;
 mod generic;
 mod sasl;
 mod session;
@@ -57,23 +58,12 @@ async fn serve(p: Process, protocol: Protocol) -> i32 {
         }
     };
     let rewriter = Rewriter::default();
-    while let Some(stream) = daemon.accept().await {
+    while let Some(stream) = daemon.accept_unless(|| settings.changed(&daemon)).await {
         let Some(delivery) = Delivery::receive(&daemon, &stream).await else { continue };
-        let changed = settings.changed(&daemon);
-        let again = match &changed {
-            Some(table) => {
-                daemon.msg.log(&format!("table {table} has changed -- restarting"));
-                Settings::read(&daemon, protocol).ok()
-            }
-            None => None,
-        };
-        let settings = again.as_ref().unwrap_or(&settings);
-        let client = Client { daemon: &daemon, settings, rewriter: &rewriter, delivery: &delivery };
+        let client =
+            Client { daemon: &daemon, settings: &settings, rewriter: &rewriter, delivery: &delivery };
         let site_down = client.deliver().await;
         delivery.finish(&stream, site_down);
-        if changed.is_some() {
-            return 0;
-        }
     }
     0
 }

@@ -32,19 +32,11 @@ pub async fn main(p: Process) -> i32 {
         Err(status) => return status,
     };
     let agent = Agent::new(&daemon);
-    while let Some(stream) = daemon.accept().await {
+    let changed = || [&agent.mailboxes, &agent.uids, &agent.gids].iter().find_map(|m| m.changed(&daemon.p));
+    while let Some(stream) = daemon.accept_unless(changed).await {
         let Some(delivery) = Delivery::receive(&daemon, &stream).await else { continue };
-        let changed = [&agent.mailboxes, &agent.uids, &agent.gids].iter().find_map(|m| m.changed(&daemon.p));
-        if let Some(table) = &changed {
-            daemon.msg.log(&format!("table {table} has changed -- restarting"));
-            Agent::new(&daemon).deliver(&delivery).await;
-        } else {
-            agent.deliver(&delivery).await;
-        }
+        agent.deliver(&delivery).await;
         delivery.finish(&stream, None);
-        if changed.is_some() {
-            return 0;
-        }
     }
     0
 }

@@ -86,6 +86,16 @@ impl Listener {
         .await
     }
 
+    /// Leaves a connection that was accepted, and from which nothing was read, to the next who accepts.
+    pub fn put_back(&self, stream: Stream) {
+        let Bound { world, listening, .. } = &*self.0;
+        listening.backlog.borrow_mut().push_front(stream);
+        let next = listening.acceptors.borrow().front().copied();
+        if let Some(task) = next.or(listening.watcher.get()) {
+            world.wake(task);
+        }
+    }
+
     /// Waits until there is a connection that nobody is waiting to accept.
     pub async fn unattended(&self) {
         let Bound { world, listening, .. } = &*self.0;

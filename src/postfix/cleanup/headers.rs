@@ -3,13 +3,14 @@
 use super::Settings;
 use super::checks::{Fate, Inspector, Part};
 use super::mapping::{Class, Mapping};
-use super::mime::{self, ContentType};
+use super::mime;
 use crate::postfix::address_map::MapTrouble;
 use crate::postfix::ipc::Submission;
 use crate::postfix::rewrite::Rewriter;
 use crate::postfix::server::Daemon;
 use crate::proto::address::{self, HeaderAddresses};
 use crate::proto::message::{self, Role};
+use crate::proto::mime::ContentType;
 use crate::world::clock::Time;
 use bytes::Bytes;
 use std::rc::Rc;

@@ -2,6 +2,7 @@
 //! different tables.
 
 use super::checks::{Fate, Inspector, Part};
+use crate::proto::mime::ContentType;
 
 /// Parts lie within each other this deep; what is deeper is a body.
 const DEEPEST: usize = 100;
@@ -12,50 +13,6 @@ enum State {
     /// Among headers: of a part, or of a message within the message.
     Headers(Part),
     Body,
-}
-
-/// What the headers of a part say of its content.
-#[derive(Default, Clone)]
-pub struct ContentType {
-    kind: String,
-    boundary: Option<String>,
-}
-
-impl ContentType {
-    /// Takes note of a header, if it is the one.
-    pub fn note(&mut self, name: &str, value: &str) {
-        if !name.eq_ignore_ascii_case("content-type") {
-            return;
-        }
-        let mut parts = split(value);
-        self.kind = parts.remove(0).trim().to_ascii_lowercase();
-        self.boundary = parts.iter().find_map(|p| {
-            let (name, value) = p.split_once('=')?;
-            name.trim().eq_ignore_ascii_case("boundary").then(|| value.trim().trim_matches('"').to_owned())
-        });
-    }
-
-    fn multipart(&self) -> Option<&str> {
-        self.boundary.as_deref().filter(|b| self.kind.starts_with("multipart/") && !b.is_empty())
-    }
-
-    fn is_message(&self) -> bool {
-        matches!(self.kind.as_str(), "message/rfc822" | "message/global")
-    }
-}
-
-/// The parts of a value between semicolons that stand outside quotes; one at least.
-fn split(value: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
-    let mut quoted = false;
-    for c in value.chars() {
-        quoted ^= c == '"';
-        match parts.last_mut() {
-            Some(last) if c != ';' || quoted => last.push(c),
-            _ => parts.push(String::new()),
-        }
-    }
-    parts
 }
 
 /// Is this header about MIME?

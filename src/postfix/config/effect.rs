@@ -77,6 +77,7 @@ pub const HAS_EFFECT: &[&str] = &[
     "deliver_lock_delay",
     "disable_dns_lookups",
     "disable_mime_input_processing",
+    "disable_mime_output_conversion",
     "disable_vrfy_command",
     "double_bounce_sender",
     "duplicate_filter_limit",

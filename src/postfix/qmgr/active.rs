@@ -30,11 +30,13 @@ pub struct Message {
     envid: Rc<str>,
     eight_bit: bool,
     deferred: Cell<bool>,
+    /// Somebody wants it tried now (`postqueue -f`, `-i`, `-s`).
+    flush: bool,
 }
 
 impl Message {
     /// Reads the message's file in `active/`.
-    pub fn read(p: &Process, id: Rc<str>, from: Queue) -> Result<Message, Malformed> {
+    pub fn read(p: &Process, id: Rc<str>, from: Queue, flush: bool) -> Result<Message, Malformed> {
         let file = p.read_file(&Queue::Active.path(&id)).map_err(|_| Malformed { offset: 0 })?;
         let file = QueueFile::parse(file)?;
         if from == Queue::Deferred {
@@ -53,6 +55,7 @@ impl Message {
             envid: attribute("envelope_id").map_or_else(|| "".into(), Into::into),
             eight_bit: attribute("encoding").is_some_and(|v| v == "8bit"),
             deferred: Cell::new(false),
+            flush,
             id,
             file,
         })
@@ -276,7 +279,7 @@ impl Qmgr {
         if let Some(dsn) = self.dead_transport(transport) {
             return later(format!("{} {}", dsn.status, dsn.reason), address.clone());
         }
-        if self.settings.defer_transports.contains(transport) {
+        if !message.flush && self.settings.defer_transports.contains(transport) {
             self.daemon.p.decide(|| Decision {
                 rule: "defer_transports".into(),
                 setting: "defer_transports".into(),

@@ -57,10 +57,11 @@ impl Settings {
             ));
         }
         let filter = own("sasl_mechanism_filter");
+        let passwords = Maps::open(if enabled { &specs } else { "" }, &daemon.p)?;
         Ok(Settings {
             prefix,
             enabled,
-            passwords: Maps::open(if enabled { &specs } else { "" }, &daemon.p)?,
+            passwords,
             filter: MatchList::strings(&filter, &daemon.string(&filter), &daemon.p)?,
             by_sender: daemon.yes(&own("sender_dependent_authentication")),
             soft_bounce: daemon.yes(&own("sasl_auth_soft_bounce")),
@@ -119,9 +120,15 @@ impl Session<'_> {
             Ok(None) => return Ok(()),
             Err(e) => {
                 let id = &self.delivery.request.id;
-                self.daemon.msg.log_warn(format!("{id}: {e}"));
-                let text = format!("{}_sasl_password_maps lookup error", settings.prefix);
-                return Err(self.failure(Dsn::new("4.3.0", text), true));
+                let key = if settings.by_sender { &self.delivery.request.sender } else { &self.host.name };
+                self.daemon.msg.log_warn(&e);
+                self.daemon.msg.log_warn(format!("{} lookup error for \"{key}\"", e.table));
+                self.daemon
+                    .msg
+                    .log_warn(format!("{id}: {}_sasl_password_maps lookup error", settings.prefix));
+                let text = format!("local data error while talking to {}", self.host.named());
+                self.leave().await;
+                return Err(self.failure(Dsn::new("4.3.0", text), false));
             }
         };
         let (user, password) = found.value.split_once(':').unwrap_or((&found.value, ""));

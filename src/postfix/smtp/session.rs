@@ -369,7 +369,10 @@ impl<'a> Session<'a> {
             self.give_up().await;
             return self.all_failed(accepted, &reply, Step::Data).await;
         }
-        let content = self.client.content_outside().await.map_err(Failure::message)?;
+        let mut content = self.client.content_outside().await.map_err(Failure::message)?;
+        if self.settings.converts && !self.features.eight_bit {
+            content = super::downgrade::to_seven_bits(&content);
+        }
         let mut wire = dot::encode(&content, self.settings.line_length_limit);
         if self.features.pipelining {
             wire.extend_from_slice(b"QUIT\r\n");

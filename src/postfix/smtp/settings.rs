@@ -64,6 +64,8 @@ pub struct Settings {
     pub discard_keyword_maps: Maps,
     pub generic: AddressMap,
     pub own: OwnDomains,
+    /// Is what is 8-bit encoded for a server that does not say 8BITMIME?
+    pub converts: bool,
     pub starttls_timeout: Duration,
     pub tls: super::tls::Settings,
     pub sasl: super::sasl::Settings,
@@ -90,6 +92,14 @@ impl Settings {
         let address = |name: &str| daemon.string(&own(name)).trim_matches(['[', ']']).parse().ok();
         let port = daemon.string(&own("tcp_port"));
         let generic = if is_smtp { "smtp_generic_maps" } else { "lmtp_generic_maps" };
+        let tls = super::tls::Settings::read(daemon, prefix)?;
+        let sasl = super::sasl::Settings::read(daemon, prefix)?;
+        // A table that two settings name is opened once.
+        let errors: std::collections::BTreeSet<&str> =
+            [sasl.tables(), tls.tables()].into_iter().flat_map(Maps::errors).collect();
+        for e in errors {
+            daemon.msg.log(&format!("error: {e}"));
+        }
         Ok(Settings {
             protocol,
             myhostname: daemon.string("myhostname"),
@@ -133,9 +143,10 @@ impl Settings {
             )?,
             generic: AddressMap::open(daemon, generic, "generic"),
             own: OwnDomains::new(daemon)?,
+            converts: !daemon.yes("disable_mime_output_conversion"),
             starttls_timeout: time("starttls_timeout")?,
-            tls: super::tls::Settings::read(daemon, prefix)?,
-            sasl: super::sasl::Settings::read(daemon, prefix)?,
+            tls,
+            sasl,
         })
     }
 }

@@ -4,7 +4,7 @@
 //! # Simplifications
 //! No certificate is signed by anybody the client trusts: levels that ask for more than encryption
 //! (`fingerprint`, `verify`, `secure`, `dane-only`) end as they do with a self-signed certificate, and `dane`
-//! finds no TLSA records, so it is `may`. Protocols and ciphers cannot be chosen: the words of a policy
+//! finds no TLSA records, so it is `may`. `smtp_tls_fingerprint_cert_match` has no effect. Protocols and ciphers cannot be chosen: the words of a policy
 //! about them are read and have no effect. There are no client certificates, no session cache, no
 //! `smtp_tls_per_site`.
 
@@ -16,6 +16,7 @@ use crate::postfix::dict::Maps;
 use crate::postfix::dict::maps::Parents;
 use crate::postfix::server::Daemon;
 use crate::trace::{Decision, Outcome, Place};
+use std::rc::Rc;
 
 /// What a destination is asked for, from nothing upwards.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -47,6 +48,9 @@ impl Level {
 pub struct Settings {
     prefix: &'static str,
     level: Level,
+    /// The same as it is written.
+    word: Rc<str>,
+    has_dnssec: bool,
     policies: Maps,
     log_level: i64,
     notes_offer: bool,
@@ -74,10 +78,13 @@ impl Settings {
             "" => Level::None,
             word => Level::parse(word).ok_or_else(|| format!("Invalid TLS level \"{word}\""))?,
         };
+        let policies = Maps::open(&daemon.string(&own("tls_policy_maps")), &daemon.p)?;
         Ok(Settings {
             prefix,
             level,
-            policies: Maps::open(&daemon.string(&own("tls_policy_maps")), &daemon.p)?,
+            word,
+            has_dnssec: &*daemon.string(&own("dns_support_level")) == "dnssec",
+            policies,
             log_level: daemon.int(&own("tls_loglevel")),
             notes_offer: daemon.yes(&own("tls_note_starttls_offer")),
             wrapper: daemon.yes(&own("tls_wrappermode")),
@@ -107,27 +114,47 @@ impl Settings {
         };
         let found = match found {
             Ok(found) => found,
-            Err(e) => return Err(trouble(format!("{}: next-hop destination \"{nexthop}\"", e))),
+            Err(e) => {
+                daemon.msg.log_warn(&e);
+                daemon.msg.log_warn(format!("{} lookup error for \"{nexthop}\"", e.table));
+                let text = format!("{maps}, next-hop destination \"{nexthop}\": policy table lookup error");
+                return Err(trouble(text));
+            }
         };
-        let level = match &found {
-            None => self.level,
+        let (level, word, matches) = match &found {
+            None => (self.level, self.word.to_string(), false),
             Some(found) => {
                 let value = found.value.replace(',', " ");
                 let mut words = typed::words(&value).into_iter();
-                let word = words.next().unwrap_or_default();
+                let (word, matches) = (words.next().unwrap_or_default(), value.contains(" match="));
                 let of = || format!("{maps}, next-hop destination \"{nexthop}\"");
                 let Some(level) = Level::parse(word) else {
                     return Err(trouble(format!("{}: invalid security level \"{word}\"", of())));
                 };
                 if let Some(word) = words.find(|w| !is_attribute(w)) {
                     return Err(trouble(match word.split_once('=') {
-                        None => format!("{}: malformed attribute/value pair \"{word}\"", of()),
+                        None => format!(
+                            "{}: malformed attribute/value pair \"{word}\": missing '=' after attribute name",
+                            of()
+                        ),
                         Some((name, _)) => format!("{}: invalid attribute name: \"{name}\"", of()),
                     }));
                 }
-                level
+                (level, word.to_ascii_lowercase(), matches)
             }
         };
+        if matches!(word.as_str(), "dane" | "dane-only") && !self.has_dnssec {
+            let text = format!("{nexthop}: {word} configured with dnssec lookups disabled");
+            if level > Level::May {
+                return Err(trouble(text));
+            }
+            daemon.msg.log_warn(text);
+        }
+        if word == "fingerprint" && !matches {
+            return Err(trouble(format!(
+                "nexthop domain {nexthop}: configured at fingerprint security level, but with no fingerprints to match."
+            )));
+        }
         if self.wrapper && level < Level::Encrypt {
             let prefix = self.prefix;
             daemon.msg.log_warn(format!(

@@ -73,6 +73,11 @@ impl Settings {
             return &*certificate == "none";
         }
         let key = daemon.string("smtpd_tls_key_file");
+        if key == certificate && !daemon.root_can_read(&key) {
+            let why = "No such file or directory";
+            daemon.msg.log_warn(format!("error opening chain file: {key}: {why}"));
+            return false;
+        }
         for (what, path) in [("certificate", &certificate), ("private key", &key)] {
             if !daemon.root_can_read(path) {
                 daemon
