@@ -14,6 +14,7 @@
 use super::fs::{Fs, Ino};
 use super::users::{Cred, Gid, Uid};
 use sha_crypt::{Algorithm, CustomizedPasswordHasher, Params, PasswordVerifier, ShaCrypt};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
@@ -155,8 +156,27 @@ pub fn valid_name(name: &str) -> bool {
 /// The `$6$` hash (SHA-512, 5000 rounds) of a password. The salt is drawn by the caller and
 /// becomes 16 characters.
 ///
-/// This takes some milliseconds, and in a build without optimisation a hundred.
+/// This takes some milliseconds, and in a build without optimisation a hundred; so what has been
+/// worked out is kept, since a lab that is gone back in boots the same hosts again and again.
 pub fn hash(password: &str, salt: [u8; 12]) -> String {
+    let key = (password.to_owned(), salt);
+    HASHES.with_borrow_mut(|known| {
+        if known.len() >= KEPT && !known.contains_key(&key) {
+            known.clear();
+        }
+        known.entry(key).or_insert_with_key(|(password, salt)| work_out(password, *salt)).clone()
+    })
+}
+
+/// How many hashes a thread keeps.
+const KEPT: usize = 1000;
+
+thread_local! {
+    /// Hashes worked out, by password and salt.
+    static HASHES: RefCell<BTreeMap<(String, [u8; 12]), String>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+fn work_out(password: &str, salt: [u8; 12]) -> String {
     ShaCrypt::new(Algorithm::Sha512Crypt, Params::default())
         .hash_password_customized(password.as_bytes(), &salt, None, None, Params::default())
         .map(|hash| hash.as_str().replacen("rounds=5000$", "", 1))
