@@ -63,7 +63,10 @@ pub fn notices(source: &source::Source) -> Vec<String> {
     let mut all = Vec::new();
     for (name, host) in &source.scenario.hosts {
         if host.services.contains(&maillab::scenario::model::Service::Dovecot) {
-            all.push(format!("{name}: of dovecot the lab has authentication only"));
+            let conf = host.files.get(maillab::dovecot::CONF).map(|f| f.text.as_str());
+            for protocol in maillab::dovecot::unserved(conf) {
+                all.push(format!("{name}: nothing serves dovecot's {protocol} in the lab"));
+            }
         }
         for (parameter, place) in boot::without_effect(name, host) {
             all.push(format!("{name}: {parameter} ({place}) has no effect in the lab"));

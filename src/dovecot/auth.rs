@@ -11,13 +11,11 @@ use super::conf::Block;
 use super::log::log;
 use super::master::Inheritance;
 use super::passdb;
-use crate::proto::base64;
+use crate::proto::{base64, sasl};
 use crate::world::clock::Duration;
 use crate::world::process::Process;
 use crate::world::stream::Stream;
 use bytes::BytesMut;
-use hmac::{Hmac, KeyInit, Mac};
-use md5::Md5;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -258,12 +256,8 @@ impl Auth {
         let stored = passdb::credentials(&self.p, &self.conf, &user);
         let unknown = stored.is_none();
         let password = stored.filter(|s| matches!(s.scheme.as_str(), "PLAIN" | "CLEAR" | "CLEARTEXT"));
-        let right = password.is_some_and(|s| {
-            let mut mac =
-                Hmac::<Md5>::new_from_slice(s.value.as_bytes()).expect("a key of any length is good");
-            mac.update(challenge.as_bytes());
-            passdb::hex(&mac.finalize().into_bytes()) == digest
-        });
+        let right =
+            password.is_some_and(|s| sasl::cram_md5(s.value.as_bytes(), challenge.as_bytes()) == digest);
         if right {
             return self.succeeded(exchange, user);
         }

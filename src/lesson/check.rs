@@ -1,9 +1,10 @@
 //! Has a task been solved? Asked of a copy of the learner's world, so that asking changes nothing.
 
 use super::model::{Finding, Lesson, Task, What};
+use crate::repl::act as lab;
 use crate::repl::lab::Lab;
 use crate::scenario::expect;
-use crate::scenario::model::Step;
+use crate::scenario::model::{Act, Shell, Step};
 use crate::scenario::run;
 use crate::trace::EventId;
 
@@ -30,7 +31,7 @@ pub fn check(task: &Task, lab: &Lab) -> Result<Verdict, String> {
                     copy =
                         Some(lab.again(lab.journal().len(), lab.settings().to_vec()).map_err(|p| p.message)?);
                 }
-                match copy.as_ref().map_or(Ok(None), |copy| come_out(copy, step))? {
+                match copy.as_mut().map_or(Ok(None), |copy| come_out(copy, step))? {
                     None => true,
                     Some(got) => return Ok(Verdict::NotYet(said(finding, &got))),
                 }
@@ -55,10 +56,33 @@ pub fn task(lesson: &Lesson, number: usize) -> Option<&Task> {
 }
 
 /// Does a step; gives the line that came where another was expected.
-fn come_out(copy: &Lab, step: &Step) -> Result<Option<String>, String> {
-    let found = run::go_on(copy.world(), std::slice::from_ref(step));
-    let found = found.map_err(|failure| format!("a program of the lab failed: {failure}"))?;
+fn come_out(copy: &mut Lab, step: &Step) -> Result<Option<String>, String> {
+    let failed = |failure| format!("a program of the lab failed: {failure}");
+    if let (true, Act::Shell(shell)) = (copy.is_frozen(), &step.act) {
+        let got = while_time_stands(copy, shell);
+        return copy.failure().map_or(Ok(got), |f| Err(failed(f)));
+    }
+    let found = run::go_on(copy.world(), std::slice::from_ref(step)).map_err(failed)?;
     Ok(found.first().map(|m| m.actual.clone().unwrap_or_default()))
+}
+
+/// Types commands while nothing else moves, so that they see what the learner has stopped.
+fn while_time_stands(copy: &mut Lab, shell: &Shell) -> Option<String> {
+    copy.act(lab::Act::Go { host: shell.host.clone(), user: shell.user.clone() });
+    if !copy.at_prompt() {
+        copy.act(lab::Act::Interrupt);
+    }
+    for (command, expected) in &shell.commands {
+        let mut said = String::new();
+        for line in command.value.split('\n') {
+            said.push_str(&copy.act(lab::Act::Line(line.to_owned())).said);
+        }
+        let lines: Vec<&str> = said.lines().collect();
+        if let (false, Err((_, got))) = (expected.is_empty(), expect::compare(expected, &lines)) {
+            return Some(got.unwrap_or_default());
+        }
+    }
+    None
 }
 
 fn said(finding: &Finding, got: &str) -> String {

@@ -80,7 +80,9 @@
 //!
 //! - a step of a scenario (`host`, `as` and `shell`; `host`, `telnet` and `chat`; `wait`, …), which comes
 //!   out when what is expected in it comes. One that expects nothing needs no `else`: it prepares
-//!   for what follows. A command has two minutes' time and no input; the exit status counts for nothing.
+//!   for what follows. Commands have no input, and their exit status counts for nothing. Where the
+//!   learner has stopped time, it stands for commands of a check as well, so that they find a letter
+//!   where it was stopped; conversations and waits let it go on.
 //! - `happened: TEXT`: since the start of the session there has been an event whose line in `:trace`
 //!   holds TEXT, in which `[..]` stands for any text, and letters may be of either case
 //!   (also in `never` and `typed`); of a list of texts one is enough

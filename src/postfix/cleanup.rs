@@ -403,7 +403,14 @@ impl<'d> Cleanup<'d> {
         let now = self.daemon.p.now();
         let times = [submission.arrival, now, now, now, now];
         let dsn = super::deliver::Dsn::new("2.0.0", reason);
-        self.daemon.msg.log(&super::deliver::line(id, &rcpt, "none", times, &dsn, word));
+        self.daemon.msg.log(&super::deliver::line(
+            id,
+            &rcpt,
+            "none",
+            times,
+            (&dsn.status, &dsn.reason),
+            word,
+        ));
     }
 
     /// Would the second one be a duplicate?

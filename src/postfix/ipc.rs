@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 /// Where addresses without a domain belong (`rewrite_context`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum RewriteContext {
     /// To this host: `$myorigin` is appended.
     #[default]

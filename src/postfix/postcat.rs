@@ -18,12 +18,15 @@ const USAGE: &str = "usage: postcat [-b (body text)] [-c config_dir] [-d (decima
 
 /// The command.
 pub async fn main(p: Process) -> i32 {
-    let msg = Msg::command(&p, "postcat");
+    let msg = Msg::unlogged(&p, "postcat");
     let options = match getopt::of_command(&p, &msg, "postcat", "bc:dehoqv", USAGE).await {
         Ok(options) => options,
         Err(status) => return status,
     };
     let shown = Shown::of(&options);
+    if let Err(status) = super::configuration(&p, &msg, options.value('c')).await {
+        return status;
+    }
     if options.has('q') {
         for id in &options.rest {
             if let Err(text) = by_id(&p, &msg, &shown, id).await {

@@ -2,22 +2,24 @@
 //!
 //! Looks up who takes mail for the next hop ([`destination`]), tries those hosts one after the
 //! other, then `smtp_fallback_relay`, and speaks SMTP or LMTP with the first that listens
-//! ([`session`]). [`generic`] replaces addresses that mean nothing outside; [`settings`] are the
-//! parameters.
+//! ([`session`]), inside TLS ([`tls`]) and logged in ([`sasl`]) where that is set. [`generic`] replaces
+//! addresses that mean nothing outside; [`settings`] are the parameters.
 //!
 //! Standards: RFC 5321 (section 5.1, which host), RFC 7505 (null MX), RFC 2033 (LMTP), RFC 2920
-//! (PIPELINING), RFC 1870 (SIZE), RFC 3461 (DSN), RFC 6152 (8BITMIME).
+//! (PIPELINING), RFC 1870 (SIZE), RFC 3461 (DSN), RFC 6152 (8BITMIME), RFC 3207 (STARTTLS), RFC 4954
+//! (AUTH).
 //!
 //! # Simplifications
-//! No TLS, no authentication, no connection cache; what is 8-bit stays so, whether or not the server
-//! says 8BITMIME.
+//! No connection cache; what is 8-bit stays so, whether or not the server says 8BITMIME.
 //!
 //! Diagnostics: a line for each host that cannot be reached, one for each recipient.
 
 mod destination;
 mod generic;
+mod sasl;
 mod session;
 mod settings;
+mod tls;
 
 use super::deliver::{Delivery, Dsn};
 use super::queue::Recipient;
@@ -30,6 +32,7 @@ use crate::world::stream::Stream;
 use destination::{Destination, Host, Place, Trouble};
 use session::{Failure, Session};
 use settings::{Protocol, Settings};
+use tls::Level;
 
 /// The SMTP client.
 pub async fn main(p: Process) -> i32 {
@@ -56,7 +59,7 @@ async fn serve(p: Process, protocol: Protocol) -> i32 {
     let rewriter = Rewriter::default();
     while let Some(stream) = daemon.accept().await {
         let Some(delivery) = Delivery::receive(&daemon, &stream).await else { continue };
-        let changed = settings.generic.changed(&daemon);
+        let changed = settings.changed(&daemon);
         let again = match &changed {
             Some(table) => {
                 daemon.msg.log(&format!("table {table} has changed -- restarting"));
@@ -183,18 +186,25 @@ impl Client<'_> {
         left: &mut Vec<Recipient>,
         counts: &mut Counts,
     ) -> Result<(), Failure> {
-        let stream = match self.connect(host).await {
-            Ok(stream) => stream,
-            Err(error) => {
-                let text = format!("connect to {}: {error}", host.relay());
-                self.daemon.msg.log(&text);
-                return Err(Failure::whole(Dsn::new("4.4.1", text)));
+        let mut level = self.settings.tls.level_for(self.daemon, site, host)?;
+        let mut session = loop {
+            let mut session = Session::new(self, host, self.call(host).await?, level, is_final);
+            match session.hello(site).await {
+                Ok(()) => break session,
+                Err(failure) if failure.without_tls && level != Level::None => level = Level::None,
+                Err(failure) => return Err(failure),
             }
         };
-        let mut session = Session::new(self, host, stream, is_final);
-        session.hello(site).await?;
         counts.sessions += 1;
         session.transfer(left).await
+    }
+
+    async fn call(&self, host: &Host) -> Result<Stream, Failure> {
+        self.connect(host).await.map_err(|error| {
+            let text = format!("connect to {}: {error}", host.relay());
+            self.daemon.msg.log(&text);
+            Failure::whole(Dsn::new("4.4.1", text))
+        })
     }
 
     async fn connect(&self, host: &Host) -> Result<Stream, Errno> {

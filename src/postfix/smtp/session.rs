@@ -3,6 +3,7 @@
 use super::Client;
 use super::destination::{Host, Place, Trouble};
 use super::settings::{Protocol, Settings};
+use super::tls::Level;
 use crate::postfix::deliver::{Delivery, Dsn, Progress};
 use crate::postfix::queue::{Recipient, notify};
 use crate::postfix::server::Daemon;
@@ -11,6 +12,7 @@ use crate::proto::smtp::reply::{self, Parsed, Reply};
 use crate::proto::smtp::{dot, xtext_encode};
 use crate::world::clock::{Duration, Time};
 use crate::world::stream::Stream;
+use crate::world::tls::Tls;
 use bytes::BytesMut;
 use std::fmt::Write;
 
@@ -26,12 +28,15 @@ pub struct Failure {
     pub whole_site: bool,
     /// Could it be a mistake in the configuration, and which?
     pub trouble: Option<Trouble>,
+    /// May the same host be called again, without TLS?
+    pub without_tls: bool,
 }
 
 impl Failure {
     /// Nobody was reached.
     pub fn whole(dsn: Dsn) -> Failure {
-        Failure { dsn, relay: None, progress: Progress::default(), whole_site: true, trouble: None }
+        let progress = Progress::default();
+        Failure { dsn, relay: None, progress, whole_site: true, trouble: None, without_tls: false }
     }
 
     /// There is nobody to call.
@@ -40,28 +45,33 @@ impl Failure {
     }
 
     /// For this message alone.
-    fn message(dsn: Dsn) -> Failure {
+    pub(super) fn message(dsn: Dsn) -> Failure {
         Failure { whole_site: false, ..Failure::whole(dsn) }
     }
 }
 
 /// What the server said it can do.
 #[derive(Default)]
-struct Features {
+pub(super) struct Features {
     pipelining: bool,
     size: Option<u64>,
     eight_bit: bool,
     dsn: bool,
     smtputf8: bool,
+    pub(super) starttls: bool,
+    /// The mechanisms of AUTH, as they were said.
+    pub(super) mechanisms: Option<String>,
 }
 
 /// What is being said, for errors.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     Greeting,
     Ehlo,
     Helo,
     Lhlo,
+    StartTls,
+    Auth,
     Mail,
     Rcpt,
     Data,
@@ -77,6 +87,8 @@ impl Step {
             Step::Ehlo => "performing the EHLO handshake",
             Step::Helo => "performing the HELO handshake",
             Step::Lhlo => "performing the LHLO handshake",
+            Step::StartTls => "performing the EHLO handshake",
+            Step::Auth => "performing SASL authentication",
             Step::Mail => "sending MAIL FROM",
             Step::Rcpt => "sending RCPT TO",
             Step::Data => "sending DATA command",
@@ -92,6 +104,8 @@ impl Step {
             Step::Ehlo => "EHLO command",
             Step::Helo => "HELO command",
             Step::Lhlo => "LHLO command",
+            Step::StartTls => "STARTTLS command",
+            Step::Auth => "AUTH command",
             Step::Mail => "MAIL FROM command",
             Step::Rcpt => "RCPT TO command",
             Step::Data => "DATA command",
@@ -103,32 +117,53 @@ impl Step {
 /// One session.
 pub struct Session<'a> {
     client: &'a Client<'a>,
-    daemon: &'a Daemon,
-    settings: &'a Settings,
-    delivery: &'a Delivery<'a>,
-    host: &'a Host,
-    stream: Stream,
+    pub(super) daemon: &'a Daemon,
+    pub(super) settings: &'a Settings,
+    pub(super) delivery: &'a Delivery<'a>,
+    pub(super) host: &'a Host,
+    pub(super) stream: Stream,
     connected: Time,
     input: BytesMut,
-    features: Features,
+    pub(super) features: Features,
+    /// How safe the way must be.
+    pub(super) level: Level,
+    pub(super) tls: Option<Tls>,
     /// No other server is tried after this one.
-    is_final: bool,
+    pub(super) is_final: bool,
 }
 
 impl<'a> Session<'a> {
     /// On a connection that stands.
-    pub fn new(client: &'a Client<'a>, host: &'a Host, stream: Stream, is_final: bool) -> Session<'a> {
+    pub fn new(
+        client: &'a Client<'a>,
+        host: &'a Host,
+        stream: Stream,
+        level: Level,
+        is_final: bool,
+    ) -> Session<'a> {
         let Client { daemon, settings, delivery, .. } = *client;
-        let connected = daemon.p.now();
-        let (input, features) = (BytesMut::new(), Features::default());
-        Session { client, daemon, settings, delivery, host, stream, connected, input, features, is_final }
+        Session {
+            client,
+            daemon,
+            settings,
+            delivery,
+            host,
+            stream,
+            connected: daemon.p.now(),
+            input: BytesMut::new(),
+            features: Features::default(),
+            level,
+            tls: None,
+            is_final,
+        }
     }
 
-    /// Greeting and handshake, on behalf of the next hop `site`.
+    /// Greeting and handshake, TLS and login, on behalf of the next hop `site`.
     ///
     /// # Errors
-    /// The server does not want to talk; the next one may.
+    /// The server does not want to talk, or not as it must be talked; the next one may.
     pub async fn hello(&mut self, site: &str) -> Result<(), Failure> {
+        self.wrap().await?;
         let greeting = self.receive(Step::Greeting, self.settings.helo_timeout).await?;
         if greeting.code / 100 != 2 {
             let hard = greeting.code / 100 == 5 && !self.settings.skip_5xx_greeting;
@@ -138,6 +173,17 @@ impl<'a> Session<'a> {
             let (host, own) = (self.host.relay(), &self.settings.myhostname);
             self.daemon.msg.log_warn(format!("host {host} greeted me with my own hostname {own}"));
         }
+        self.introduce(site, &greeting).await?;
+        if self.start_tls().await? {
+            // What was said before TLS is nobody's word (RFC 3207, section 4.2).
+            self.features = Features::default();
+            self.introduce(site, &greeting).await?;
+        }
+        self.log_in(site).await
+    }
+
+    /// EHLO, HELO or LHLO.
+    async fn introduce(&mut self, site: &str, greeting: &Reply) -> Result<(), Failure> {
         if self.settings.protocol == Protocol::Lmtp {
             let reply = self.say(&format!("LHLO {}", self.settings.helo_name), Step::Lhlo).await?;
             if reply.code / 100 != 2 {
@@ -184,7 +230,7 @@ impl<'a> Session<'a> {
         name.eq_ignore_ascii_case(&self.settings.myhostname)
     }
 
-    async fn say(&mut self, line: &str, step: Step) -> Result<Reply, Failure> {
+    pub(super) async fn say(&mut self, line: &str, step: Step) -> Result<Reply, Failure> {
         self.send(format!("{line}\r\n"), step).await?;
         self.receive(step, self.settings.helo_timeout).await
     }
@@ -204,8 +250,17 @@ impl<'a> Session<'a> {
                 "8BITMIME" => self.features.eight_bit = true,
                 "DSN" => self.features.dsn = true,
                 "SMTPUTF8" => self.features.smtputf8 = true,
+                "STARTTLS" => self.features.starttls = true,
+                "AUTH" => {
+                    self.features.mechanisms.get_or_insert_with(|| words.collect::<Vec<_>>().join(" "));
+                }
                 _ => {}
             }
+        }
+        if self.features.smtputf8 && !self.features.eight_bit {
+            let named = self.named();
+            self.daemon.msg.log(&format!("host {named} offers SMTPUTF8 support, but not 8BITMIME"));
+            self.features.eight_bit = true;
         }
     }
 
@@ -382,7 +437,8 @@ impl<'a> Session<'a> {
     /// The server has taken the message for a recipient.
     async fn delivered(&self, mut rcpt: Recipient, reply: &Reply) {
         let status = reply.dsn().map_or_else(|| "2.0.0".to_owned(), |d| d.to_string());
-        let dsn = Dsn::new(&status, reply.joined());
+        let text = reply.joined();
+        let dsn = self.remote(&status, text.clone(), text);
         // A server that knows DSN tells of success itself.
         if self.features.dsn {
             rcpt.dsn_notify &= !notify::SUCCESS;
@@ -407,6 +463,9 @@ impl<'a> Session<'a> {
             if let Some(full) = r.dsn_ret_full {
                 let _ = write!(line, " RET={}", if full { "FULL" } else { "HDRS" });
             }
+        }
+        if self.settings.sasl.dummy_auth && self.features.mechanisms.is_some() {
+            line.push_str(" AUTH=<>");
         }
         line + "\r\n"
     }
@@ -454,7 +513,7 @@ impl<'a> Session<'a> {
     }
 
     /// Says why another server is tried.
-    fn elsewhere(&self, dsn: &Dsn) {
+    pub(super) fn elsewhere(&self, dsn: &Dsn) {
         self.daemon.msg.log(&format!("{}: {}", self.delivery.request.id, dsn.reason));
     }
 
@@ -465,9 +524,15 @@ impl<'a> Session<'a> {
             _ => format!("{}.0.0", if reply.code / 100 == 4 { 4 } else { 5 }),
         };
         let text = reply.joined();
+        let reason = format!("host {} said: {text} (in reply to {})", self.named(), step.command());
+        self.remote(&status, reason, text)
+    }
+
+    /// What the server itself has said.
+    fn remote(&self, status: &str, reason: String, text: String) -> Dsn {
         Dsn {
             status: status.into(),
-            reason: format!("host {} said: {text} (in reply to {})", self.named(), step.command()).into(),
+            reason: reason.into(),
             diagnostic_type: "smtp".into(),
             diagnostic_text: text.into(),
             mta_type: "dns".into(),
@@ -500,7 +565,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn leave(&mut self) {
+    pub(super) async fn leave(&mut self) {
         let _ = self.stream.write("QUIT\r\n").await;
         self.farewell().await;
     }
@@ -541,8 +606,9 @@ impl<'a> Session<'a> {
         Err(self.failure(dsn, true))
     }
 
-    fn failure(&self, dsn: Dsn, whole_site: bool) -> Failure {
-        Failure { dsn, relay: Some(self.relay()), progress: self.progress(), whole_site, trouble: None }
+    pub(super) fn failure(&self, dsn: Dsn, whole_site: bool) -> Failure {
+        let (relay, progress) = (Some(self.relay()), self.progress());
+        Failure { dsn, relay, progress, whole_site, trouble: None, without_tls: false }
     }
 
     fn progress(&self) -> Progress {

@@ -64,9 +64,18 @@ pub struct Settings {
     pub discard_keyword_maps: Maps,
     pub generic: AddressMap,
     pub own: OwnDomains,
+    pub starttls_timeout: Duration,
+    pub tls: super::tls::Settings,
+    pub sasl: super::sasl::Settings,
 }
 
 impl Settings {
+    /// The first table whose file is another one than that which was opened, as the log names it.
+    pub fn changed(&self, daemon: &Daemon) -> Option<String> {
+        let more = [self.tls.tables(), self.sasl.tables()];
+        self.generic.changed(daemon).or_else(|| more.iter().find_map(|maps| maps.changed(&daemon.p)))
+    }
+
     /// Reads them.
     ///
     /// # Errors
@@ -124,6 +133,9 @@ impl Settings {
             )?,
             generic: AddressMap::open(daemon, generic, "generic"),
             own: OwnDomains::new(daemon)?,
+            starttls_timeout: time("starttls_timeout")?,
+            tls: super::tls::Settings::read(daemon, prefix)?,
+            sasl: super::sasl::Settings::read(daemon, prefix)?,
         })
     }
 }
