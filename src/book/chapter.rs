@@ -52,6 +52,7 @@ fn carry_out(repository: &Repository, d: &Directive<'_>) -> Result<String, Wrong
             "parameters" => reference::parameters(repository).map_err(first),
             "features" => reference::features(repository).map_err(first),
             "format" => Ok(format::scenarios()),
+            "lessons" => reference::lessons(repository).map_err(first),
             "scenarios" => reference::scenarios(repository).map_err(first),
             "index" => index::render(repository).map_err(first),
             _ => Err(first(format!("there is no reference `{what}`"))),

@@ -39,7 +39,7 @@
 //!   explanation of `of` (see [`crate::view::why::Subject::parse`]) · `queue` · `source`, the hosts as they
 //!   stand in the file.
 //! - `lesson NAME` sends the reader into a lesson.
-//! - `reference` is one of `commands`, `programs`, `parameters`, `features`, `format`, `scenarios`, `index`.
+//! - `reference` is one of `commands`, `programs`, `parameters`, `features`, `format`, `lessons`, `scenarios`, `index`.
 //!
 //! A mistake fails the build; it is told with the chapter's file and line.
 //!

@@ -91,8 +91,8 @@ fn about(repository: &Repository, name: &str) -> String {
 
 /// The doc comment at the top of a source file.
 fn head(source: &str) -> String {
-    let lines = source.lines().take_while(|l| l.starts_with("//!"));
-    lines.map(|l| format!("{}\n", l.trim_start_matches("//!").trim_start())).collect()
+    let lines = source.lines().map_while(|l| l.strip_prefix("//!"));
+    lines.map(|l| format!("{}\n", l.strip_prefix(' ').unwrap_or(l))).collect()
 }
 
 /// A text of a doc comment for the book: its links to items of the code become plain code.
@@ -210,6 +210,17 @@ pub fn features(repository: &Repository) -> Result<String, String> {
         }
     }
     Ok(out)
+}
+
+/// The format of lessons, as the head of the module that reads them says it.
+///
+/// # Errors
+/// When it does not say it.
+pub fn lessons(repository: &Repository) -> Result<String, String> {
+    const FILE: &str = "src/lesson/mod.rs";
+    let head = head(&repository.read(FILE)?);
+    let format = head.split_once("# The file of a lesson\n").map(|(_, format)| format.to_owned());
+    format.ok_or_else(|| format!("{FILE}: no `# The file of a lesson` in its head"))
 }
 
 /// The scenarios that come with the lab.

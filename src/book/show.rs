@@ -111,7 +111,7 @@ fn one(
             fence(out, "text", &why::why(&trace, &subject)?);
         }
         "queue" => fence(out, "text", &queue::queue(&outcome.world)),
-        "source" => fence(out, "yaml", source),
+        "source" => fence(out, "yaml", source.split_once(STEPS).map_or(source, |(hosts, _)| hosts)),
         _ => {
             return Err(format!("nothing is shown by `{what}`: transcript, flow, trace, why, queue, source"));
         }
