@@ -4,38 +4,15 @@
 //! `cargo bench --bench mail_flow` prints messages a second; before it measures, it says what a
 //! message costs in memory, and carries 100,000 messages over 1,000 hosts.
 
+mod counting;
+
 use criterion::{Criterion, Throughput};
 use maillab::scenario::model::{File, Host, Scenario, Service, User};
 use maillab::trace::Keep;
 use maillab::world::World;
 use maillab::world::users::Cred;
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// Counts the bytes in use.
-struct Counting;
-
-static IN_USE: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system's allocator as it came; only a count is kept beside it.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        IN_USE.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        IN_USE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const MAIN_CF: &str = "compatibility_level = 3.6\nmyhostname = mx.example.com\nmydestination = example.com\n\
                        home_mailbox = Maildir/\nalias_maps = hash:/etc/aliases\nalias_database = hash:/etc/aliases\n";
@@ -150,11 +127,11 @@ fn memory(keep: Keep) -> f64 {
         assert_eq!(tidy(&world, "mx.example.com"), EACH);
     };
     round();
-    let before = IN_USE.load(Ordering::Relaxed);
+    let before = counting::in_use();
     for _ in 0..ROUNDS {
         round();
     }
-    let grown = IN_USE.load(Ordering::Relaxed) as f64 - before as f64;
+    let grown = counting::in_use() as f64 - before as f64;
     world.shut_down();
     grown / (ROUNDS * EACH) as f64
 }

@@ -36,6 +36,9 @@ fn repl(c: &mut Criterion) {
         let mut session = long();
         session.act(Act::Freeze);
         b.iter(|| {
+            if session.lab().world().is_at_rest() {
+                session.line("echo x | mail -s x alice@example.com");
+            }
             session.act(Act::Step(1));
         });
     });

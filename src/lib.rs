@@ -4,6 +4,8 @@
 //!
 //! ```text
 //!              main (the command line)
+//!                   book
+//!                  lesson
 //!                   repl
 //!                 scenario ───────► view
 //!   postfix   procmail   mua   shell          the programs; they meet over sockets, files, commands
@@ -17,9 +19,13 @@
 //! - [`postfix`], [`dovecot`], [`procmail`], [`mua`], [`shell`]: the programs
 //! - [`scenario`]: a small Internet in a file, and what happens on it
 //! - [`repl`]: the interactive lab
+//! - [`lesson`]: lessons in it, with tasks that are checked
+//! - [`book`]: the course as a book, made by running it
 //! - [`view`]: what a person sees
 
+pub mod book;
 pub mod dovecot;
+pub mod lesson;
 pub mod mua;
 pub mod postfix;
 pub mod procmail;

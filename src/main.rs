@@ -15,6 +15,8 @@ fn main() -> ExitCode {
     let thread = std::thread::Builder::new().stack_size(STACK).spawn(move || cli::main(arguments));
     let status = match thread.map(std::thread::JoinHandle::join) {
         Ok(Ok(status)) => status,
+        // Nobody reads on, as behind `| head`: what a program says that SIGPIPE ends.
+        Ok(Err(panic)) if cli::words(&*panic).ends_with("Broken pipe (os error 32)") => 141,
         Ok(Err(panic)) => {
             eprintln!("error: maillab itself failed: {}", cli::words(&*panic));
             3

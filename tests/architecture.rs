@@ -4,13 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers, the lowest first. What stands in one line does not know its neighbours.
-const LAYERS: [&[&str]; 6] = [
+const LAYERS: [&[&str]; 8] = [
     &["proto", "trace"],
     &["world"],
     &["postfix", "dovecot", "procmail", "mua", "shell"],
     &["view"],
     &["scenario"],
     &["repl"],
+    &["lesson"],
+    &["book"],
 ];
 
 /// Arrows that are meant although the layers would not have them, with the reason.

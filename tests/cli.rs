@@ -93,3 +93,11 @@ fn the_order_is_that_of_the_files_whatever_the_number_of_jobs() {
     assert!(!transcript("1").is_empty());
     assert_eq!(transcript("1"), transcript("4"));
 }
+
+#[test]
+fn a_reader_who_leaves_is_no_fault() {
+    let line = format!("{} learn | true; echo ${{PIPESTATUS[0]}}", env!("CARGO_BIN_EXE_maillab"));
+    let said = Command::new("bash").args(["-c", &line]).output().expect("bash starts");
+    assert_eq!(String::from_utf8_lossy(&said.stderr), "");
+    assert!(matches!(said.stdout.as_slice(), b"0\n" | b"141\n"), "{said:?}");
+}

@@ -15,7 +15,15 @@ struct Lab {
 
 impl Lab {
     fn open(arguments: &[&str]) -> Lab {
-        let files = tempfile::tempdir().expect("a directory for the test");
+        Lab::with(tempfile::tempdir().expect("a directory for the test"), arguments)
+    }
+
+    /// Another session of the same person.
+    fn again(self, arguments: &[&str]) -> Lab {
+        Lab::with(self.files, arguments)
+    }
+
+    fn with(files: tempfile::TempDir, arguments: &[&str]) -> Lab {
         let mut command = Command::new(env!("CARGO_BIN_EXE_maillab"));
         command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
         command.env("XDG_STATE_HOME", files.path()).env("NO_COLOR", "1").env("TERM", "xterm");
@@ -348,4 +356,43 @@ fn the_notebook_is_typed_by_hand() {
     lab.answer("END", WAND);
     lab.answer("echo five | mail -s 'buy spam now' wand", WAND);
     assert!(lab.answer("cat junk", WAND).contains("Subject: buy spam now"));
+}
+
+/// A lesson: a hint, a check in vain, a task solved, and all of it there again the next time.
+#[test]
+fn a_lesson_goes_on_where_it_was_left() {
+    let mut lab = Lab::open(&["learn", "smtp-by-hand"]);
+    let opening = plain(&lab.sees(WAND));
+    for text in ["SMTP, spoken by hand", "task 1 of 4", "Greet a server", ":hint  :check"] {
+        assert!(opening.contains(text), "{text} is missing in:\n{opening}");
+    }
+    assert!(opening.lines().count() <= 24, "{opening}");
+    assert!(lab.answer(":hint", WAND).contains("2 more hints"));
+    let said = lab.answer(":check", WAND);
+    assert!(said.contains(" Not yet: Nobody has called mx.example.com"), "{said}");
+    assert!(lab.answer(":explain", WAND).contains("not solved yet"));
+    for (greeting, last) in
+        [("HELO lpic2-study-1", "250 mx.example.com\r\n"), ("EHLO lpic2-study-1", "CHUNKING\r\n")]
+    {
+        lab.types("telnet mx.example.com 25");
+        lab.sees("ESMTP Postfix\r\n");
+        lab.types(greeting);
+        lab.sees(last);
+        let said = lab.answer("QUIT", WAND);
+        assert_eq!(said.contains(" task 1: The first digit"), greeting.starts_with("EHLO"), "{said}");
+        if greeting.starts_with("HELO") {
+            assert!(lab.answer(":check", WAND).contains("has not been greeted with EHLO"));
+        }
+    }
+    assert!(lab.answer(":explain", WAND).contains("The first digit of a reply"));
+    lab.pty.send_control('d').expect("Ctrl-D can be typed");
+    lab.pty.exp_eof().expect("the lab is left");
+    let mut lab = lab.again(&["learn", "2"]);
+    let opening = plain(&lab.sees(WAND));
+    assert!(opening.contains("1 of 4 tasks are solved"), "{opening}");
+    assert!(opening.contains("task 2 of 4"), "{opening}");
+    assert!(lab.answer("sudo tail -1 /var/log/maillog", WAND).contains("lpic2-study-1"));
+    assert!(lab.answer(":go mx.example.com root", "root@mx:~# ").is_empty());
+    assert!(lab.answer("grep -c ehlo=1 /var/log/maillog", "root@mx:~# ").contains('1'));
+    assert!(lab.answer(":lesson", "root@mx:~# ").contains("solved"));
 }

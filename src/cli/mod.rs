@@ -3,9 +3,11 @@
 //! Exit status: 0 when all is well, 1 when a scenario does not do what it says, 2 for a command
 //! line or a file that cannot be, 3 when a program of the lab failed.
 
+mod book;
 mod check;
 mod exec;
 mod junit;
+mod learn;
 mod report;
 mod run;
 mod source;
@@ -26,9 +28,9 @@ pub struct Arguments {
 enum Command {
     /// Run scenarios; a line each, and the place where one does not do what it says
     Run(Run),
-    /// Read scenarios and say what is wrong with them
+    /// Read scenarios and lessons and say what is wrong with them
     Check {
-        /// Scenario files, or folders of them
+        /// Scenario files, lessons, or folders of them
         #[arg(required = true)]
         paths: Vec<PathBuf>,
     },
@@ -47,10 +49,18 @@ enum Command {
         /// The scenario file
         scenario: Option<PathBuf>,
     },
+    /// List the lessons, or open one in the interactive lab; progress is kept
+    Learn(Learn),
     /// Run a scenario and explain what came of it: a refused command, a letter
     Why(Why),
     /// Print the scenario format as a JSON Schema
     Schema,
+    /// Make the book's chapters from their directives; mdBook calls this
+    #[command(hide = true)]
+    Book {
+        /// `supports RENDERER`, or nothing: the book is on standard input
+        question: Vec<String>,
+    },
 }
 
 /// What `run` takes.
@@ -101,6 +111,25 @@ pub struct Why {
     recipient: Option<String>,
 }
 
+/// What `learn` takes; without anything it lists the lessons.
+#[derive(clap::Args)]
+pub struct Learn {
+    /// The lesson: its number, its name or a part of that
+    lesson: Option<String>,
+    /// The lessons of this folder in place of the program's own
+    #[arg(long, value_name = "FOLDER")]
+    lessons: Option<PathBuf>,
+    /// Write what was done and solved to FILE.json and FILE.md
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["lesson", "reset", "verify"])]
+    report: Option<PathBuf>,
+    /// Do again what a report tells, and say whether it holds
+    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["lesson", "reset"])]
+    verify: Option<PathBuf>,
+    /// Forget what was done of the lesson, or of all
+    #[arg(long)]
+    reset: bool,
+}
+
 /// How the trace is printed.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TraceFormat {
@@ -118,6 +147,8 @@ pub fn main(arguments: Arguments) -> u8 {
     let Some(command) = arguments.command else { return maillab::repl::repl(None, colour) };
     match command {
         Command::Repl { scenario } => maillab::repl::repl(scenario.as_deref(), colour),
+        Command::Book { question } => book::book(&question),
+        Command::Learn(learn) => learn::learn(&learn, colour),
         Command::Run(run) => run::run(&run, colour),
         Command::Check { paths } => check::check(&paths, colour),
         Command::Exec { scenario, host, command } => exec::exec(&scenario, &host, &command.join(" "), colour),

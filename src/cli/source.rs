@@ -1,5 +1,6 @@
 //! Scenario files: finding them, reading them, and saying what is wrong with one.
 
+use maillab::lesson::library::{self, Library};
 use maillab::scenario::load;
 use maillab::scenario::model::Scenario;
 use maillab::scenario::problem::Problem;
@@ -14,6 +15,23 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// A path that is not there, in words.
 pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
+    find_files(paths, "scenarios (files named *.yaml)", &is_scenario)
+}
+
+/// The same, with lessons.
+///
+/// # Errors
+/// A path that is not there, in words.
+pub fn find_with_lessons(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
+    let wanted = |path: &Path| is_scenario(path) || library::stem(path).is_some();
+    find_files(paths, "scenarios (files named *.yaml) and no lessons", &wanted)
+}
+
+fn is_scenario(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "yaml")
+}
+
+fn find_files(paths: &[PathBuf], what: &str, wanted: &dyn Fn(&Path) -> bool) -> Result<Vec<PathBuf>, String> {
     let mut found = Vec::new();
     for path in paths {
         let meta = fs::metadata(path).map_err(|e| format!("{}: {}", path.display(), plain(&e)))?;
@@ -22,22 +40,22 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
             continue;
         }
         let before = found.len();
-        folder(path, &mut found)?;
+        folder(path, wanted, &mut found)?;
         if found.len() == before {
-            return Err(format!("{}: no scenarios (files named *.yaml) in this folder", path.display()));
+            return Err(format!("{}: no {what} in this folder", path.display()));
         }
     }
     Ok(found)
 }
 
-fn folder(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), String> {
+fn folder(path: &Path, wanted: &dyn Fn(&Path) -> bool, found: &mut Vec<PathBuf>) -> Result<(), String> {
     let entries = fs::read_dir(path).map_err(|e| format!("{}: {}", path.display(), plain(&e)))?;
     let mut entries: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
     entries.sort();
     for entry in entries {
         if entry.is_dir() {
-            folder(&entry, found)?;
-        } else if entry.extension().is_some_and(|e| e == "yaml") {
+            folder(&entry, wanted, found)?;
+        } else if wanted(&entry) {
             found.push(entry);
         }
     }
@@ -66,6 +84,28 @@ impl Source {
 /// # Errors
 /// What is wrong with it, ready to be printed.
 pub fn read(path: &Path, colour: bool) -> Result<Source, String> {
+    let text = read_text(path, colour)?;
+    match load::load(&text) {
+        Ok(scenario) => Ok(Source { path: path.to_owned(), text, scenario }),
+        Err(problem) => Err(diagnostic::render(&problem, &path.display().to_string(), &text, colour)),
+    }
+}
+
+/// Reads a lesson, with the scenarios beside it.
+///
+/// # Errors
+/// What is wrong with it, ready to be printed.
+pub fn read_lesson(path: &Path, colour: bool) -> Result<(), String> {
+    let text = read_text(path, colour)?;
+    let library = Library::new(Some(path.parent().unwrap_or(Path::new(""))));
+    match library.parse(&name(path), &text) {
+        Ok(_) => Ok(()),
+        Err(problem) => Err(diagnostic::render(&problem, &path.display().to_string(), &text, colour)),
+    }
+}
+
+/// Reads a file of text.
+fn read_text(path: &Path, colour: bool) -> Result<String, String> {
     let shown = path.display().to_string();
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(|e| format!("error: {shown}: {}", plain(&e)))?;
@@ -75,19 +115,12 @@ pub fn read(path: &Path, colour: bool) -> Result<Source, String> {
     if bytes.len() > MAX_FILE {
         return Err(diagnostic::render(&yaml::too_large(), &shown, "", colour));
     }
-    let text = match String::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(e) => {
-            let at = e.utf8_error().valid_up_to();
-            let text = String::from_utf8_lossy(e.as_bytes()).into_owned();
-            let problem = Problem::new(at..at, "this is not UTF-8").expected("text in UTF-8");
-            return Err(diagnostic::render(&problem, &shown, &text, colour));
-        }
-    };
-    match load::load(&text) {
-        Ok(scenario) => Ok(Source { path: path.to_owned(), text, scenario }),
-        Err(problem) => Err(diagnostic::render(&problem, &shown, &text, colour)),
-    }
+    String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(e.as_bytes()).into_owned();
+        let problem = Problem::new(at..at, "this is not UTF-8").expected("text in UTF-8");
+        diagnostic::render(&problem, &shown, &text, colour)
+    })
 }
 
 /// An error of the machine's without its number.

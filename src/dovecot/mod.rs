@@ -57,6 +57,25 @@ const STOCK_CONF: &str = "protocols = imap pop3 lmtp\nssl = no\ndisable_plaintex
     mail_location = mbox:~/mail:INBOX=/var/mail/%u\nmail_privileged_group = mail\n\
     passdb {\n  driver = pam\n}\nuserdb {\n  driver = passwd\n}\n";
 
+/// Those of the protocols that a configuration wants, the stock one where there is none, that nothing
+/// serves in the lab. Included files are not looked at.
+pub fn unserved(conf: Option<&str>) -> Vec<String> {
+    struct Alone;
+    impl conf::Files for Alone {
+        fn read(&self, _: &str) -> Option<String> {
+            None
+        }
+        fn glob(&self, _: &str) -> Vec<String> {
+            Vec::new()
+        }
+    }
+    // One that cannot be read serves nothing, and says why when it is started.
+    let Ok(read) = conf::Block::parse(conf.unwrap_or(STOCK_CONF), CONF, &Alone) else { return Vec::new() };
+    let mut all = read.words("protocols", "imap pop3 lmtp");
+    all.retain(|protocol| protocol != "lmtp");
+    all
+}
+
 /// Its programs by their names.
 pub fn programs() -> impl Iterator<Item = (&'static str, Program)> {
     PROGRAMS.into_iter().map(|(name, _, program)| (name, program))

@@ -25,6 +25,8 @@ pub struct AddressMap {
     rule: &'static str,
     maps: Maps,
     propagate: bool,
+    /// Is a result looked up again? Those of generic(5) are not.
+    recurses: bool,
     delimiter: Rc<str>,
     myorigin: Rc<str>,
 }
@@ -45,6 +47,7 @@ impl AddressMap {
             rule: if kind == "virtual" { "virtual alias" } else { kind },
             maps,
             propagate: daemon.config.list("propagate_unmatched_extensions").iter().any(|w| &**w == kind),
+            recurses: kind != "generic",
             delimiter: daemon.string("recipient_delimiter"),
             myorigin: daemon.string("myorigin"),
         }
@@ -116,8 +119,8 @@ impl AddressMap {
         Ok(Some(all))
     }
 
-    /// The address that one is replaced by, again and again until no table knows the result, or
-    /// it stands for itself.
+    /// The address that one is replaced by; where the tables are looked up again, until none knows
+    /// the result, or it stands for itself.
     ///
     /// # Errors
     /// A table that cannot answer, or a chain without an end.
@@ -145,6 +148,7 @@ impl AddressMap {
                 daemon.msg.log_warn(format!("multi-valued {} entry for {address}", self.setting));
             }
             match next.into_iter().next() {
+                Some(first) if !self.recurses => return Ok(first),
                 Some(first) if first != address => address = first,
                 _ => return Ok(address),
             }

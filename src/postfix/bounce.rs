@@ -37,7 +37,7 @@ pub struct Append {
     /// What came of it.
     pub dsn: Dsn,
     /// `failed`, `delayed`, `delivered`, `relayed`, `expanded`, `deliverable`, `undeliverable`.
-    pub action: Rc<str>,
+    pub action: &'static str,
 }
 
 /// What a notification is about.
@@ -239,10 +239,12 @@ async fn write_refusal(daemon: &Daemon, refusal: &Refusal, templates: &Templates
 fn wanted(kind: ReportKind, entries: &mut Vec<Entry>) {
     use queue::notify::{DELAY, FAILURE, NEVER};
     entries.retain(|e| match kind {
+        // What was asked for with `-v` or `-bv` tells of copies too.
+        ReportKind::Trace => true,
         _ if e.notify & NEVER != 0 => false,
         ReportKind::Failure => e.notify == 0 || e.notify & FAILURE != 0,
         ReportKind::Delay => e.notify == 0 || e.notify & DELAY != 0,
-        ReportKind::Success | ReportKind::Trace => true,
+        ReportKind::Success => true,
     });
 }
 

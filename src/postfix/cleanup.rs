@@ -403,7 +403,14 @@ impl<'d> Cleanup<'d> {
         let now = self.daemon.p.now();
         let times = [submission.arrival, now, now, now, now];
         let dsn = super::deliver::Dsn::new("2.0.0", reason);
-        self.daemon.msg.log(&super::deliver::line(id, &rcpt, "none", times, &dsn, word));
+        self.daemon.msg.log(&super::deliver::line(
+            id,
+            &rcpt,
+            "none",
+            times,
+            (&dsn.status, &dsn.reason),
+            word,
+        ));
     }
 
     /// Would the second one be a duplicate?
@@ -438,15 +445,18 @@ impl<'d> Cleanup<'d> {
         }
         if !inspector.actions.discard {
             let local = s.context == RewriteContext::Local;
+            // Where it broke off among its headers, more of them may have been to come.
+            let ended = !s.broken_off || !body.is_empty();
             if local || !self.settings.remote_domain.is_empty() {
                 let mapping = (!s.unmapped).then_some(&self.mapping);
                 pass.rewrite_addresses(self.daemon, &self.rewriter, mapping)
                     .await
                     .map_err(|trouble| self.unmapped(id, &trouble, "4.3.0", "queue file write error"))?;
             }
-            if local || self.settings.always_add_missing || !self.settings.remote_domain.is_empty() {
+            let adds = local || self.settings.always_add_missing || !self.settings.remote_domain.is_empty();
+            if ended && adds {
                 pass.add_missing(&self.settings, sender, self.daemon.p.now(), &log);
-            } else if pass.lacks_id() {
+            } else if ended && pass.lacks_id() {
                 log(&format!("{id}: message-id=<>"));
             }
             if !inspector.is_over() && self.checks.look_at_body() {

@@ -35,7 +35,9 @@ pub struct Dsn {
 impl Dsn {
     /// A status with a reason of our own.
     pub fn new(status: &str, reason: impl Into<Rc<str>>) -> Dsn {
-        Dsn { status: status.into(), reason: reason.into(), ..Dsn::default() }
+        // Empty texts are made once: each of them would have to be allocated.
+        thread_local!(static BLANK: Dsn = Dsn::default());
+        Dsn { status: status.into(), reason: reason.into(), ..BLANK.with(Dsn::clone) }
     }
 
     /// May another try go better (class 4)?
@@ -140,7 +142,14 @@ impl<'d> Delivery<'d> {
     }
 
     /// The same, where the report to the sender is to say `relayed` or `expanded`.
-    pub async fn sent_as(&self, action: &str, rcpt: &Recipient, relay: &str, progress: Progress, dsn: &Dsn) {
+    pub async fn sent_as(
+        &self,
+        action: &'static str,
+        rcpt: &Recipient,
+        relay: &str,
+        progress: Progress,
+        dsn: &Dsn,
+    ) {
         if self.request.trace.is_rehearsal() {
             return self.verified(rcpt, relay, progress, dsn, Status::Ok).await;
         }
@@ -233,7 +242,7 @@ impl<'d> Delivery<'d> {
     }
 
     /// Notes the recipient's fate for the report that its sender asked for.
-    pub async fn traced(&self, rcpt: &Recipient, relay: &str, dsn: &Dsn, action: &str) -> bool {
+    pub async fn traced(&self, rcpt: &Recipient, relay: &str, dsn: &Dsn, action: &'static str) -> bool {
         let mut dsn = dsn.clone();
         if relay != "none" {
             dsn.reason = format!("delivery via {relay}: {}", dsn.reason).into();
@@ -248,14 +257,14 @@ impl<'d> Delivery<'d> {
         rcpt: &Recipient,
         relay: &str,
         dsn: &Dsn,
-        action: &str,
+        action: &'static str,
     ) -> bool {
         let append = Append {
             id: self.request.id.clone(),
             recipient: rcpt.clone(),
             relay: relay.into(),
             dsn: dsn.clone(),
-            action: action.into(),
+            action,
         };
         super::bounce::append(self.daemon, service, append).await
     }
@@ -273,8 +282,7 @@ impl<'d> Delivery<'d> {
         let r = &self.request;
         let connected = progress.connected.unwrap_or(self.started);
         let times = [r.arrival, r.active.min(r.handed), self.started, connected, self.daemon.p.now()];
-        let dsn = Dsn::new(&dsn.status, text);
-        self.daemon.msg.log(&line(&r.id, rcpt, relay, times, &dsn, status));
+        self.daemon.msg.log(&line(&r.id, rcpt, relay, times, (&dsn.status, text), status));
     }
 
     /// Marks a recipient as done in the queue file: one that stands in none is passed over.
@@ -328,9 +336,16 @@ pub fn strike(p: &Process, id: &str, rcpt: &Recipient) {
 }
 
 /// The line on a recipient. `times`: when the message arrived, became active, was given to the agent,
-/// when the connection stood, and now.
-pub fn line(id: &str, rcpt: &Recipient, relay: &str, times: [Time; 5], dsn: &Dsn, status: &str) -> String {
-    let mut line = String::with_capacity(200);
+/// when the connection stood, and now. `dsn`: the enhanced status code and the reason.
+pub fn line(
+    id: &str,
+    rcpt: &Recipient,
+    relay: &str,
+    times: [Time; 5],
+    dsn: (&str, &str),
+    status: &str,
+) -> String {
+    let mut line = String::with_capacity(300);
     let _ = write!(line, "{id}: to=<{}>", address::quote(&rcpt.address));
     if !rcpt.original.is_empty() && !rcpt.original.eq_ignore_ascii_case(&rcpt.address) {
         let _ = write!(line, ", orig_to=<{}>", address::quote(&rcpt.original));
@@ -339,7 +354,10 @@ pub fn line(id: &str, rcpt: &Recipient, relay: &str, times: [Time; 5], dsn: &Dsn
     for (i, step) in times.windows(2).enumerate() {
         let _ = write!(line, "{}{}", if i > 0 { "/" } else { "" }, delay(step[1] - step[0]));
     }
-    let _ = write!(line, ", dsn={}, status={status} ({})", dsn.status, dsn.reason);
+    let (code, reason) = dsn;
+    for part in [", dsn=", code, ", status=", status, " (", reason, ")"] {
+        line.push_str(part);
+    }
     line
 }
 

@@ -25,39 +25,52 @@ impl Options {
     }
 }
 
-/// Reads the arguments; in `allowed`, a `:` stands behind each letter that has a value. The first
-/// argument that is no option ends them.
-///
-/// # Errors
-/// What getopt prints, without the name of the program.
-pub fn parse(args: &[Rc<str>], allowed: &str) -> Result<Options, String> {
-    let mut options = Options::default();
+/// An option with its value, or what getopt prints of a mistake, without the name of the program.
+pub type Given = Result<(char, Option<Rc<str>>), String>;
+
+/// All options in order, mistakes among them, and the other arguments. In `allowed`, a `:` stands
+/// behind each letter that has a value; those in `alone` have none where nothing stands right
+/// behind them. The first argument that is no option ends them.
+pub fn all(args: &[Rc<str>], allowed: &str, alone: &[char]) -> (Vec<Given>, Vec<Rc<str>>) {
+    let (mut given, mut rest) = (Vec::new(), Vec::new());
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         if &**arg == "--" {
             break;
         }
         let Some(letters) = arg.strip_prefix('-').filter(|l| !l.is_empty()) else {
-            options.rest.push(arg.clone());
+            rest.push(arg.clone());
             break;
         };
         for (at, letter) in letters.char_indices() {
             let Some(i) = allowed.find(letter).filter(|_| letter != ':') else {
-                return Err(format!("invalid option -- '{letter}'"));
+                given.push(Err(format!("invalid option -- '{letter}'")));
+                continue;
             };
-            if !allowed[i + 1..].starts_with(':') {
-                options.given.push((letter, None));
+            let behind = &letters[at + letter.len_utf8()..];
+            if !allowed[i + 1..].starts_with(':') || (letters.len() == 1 && alone.contains(&letter)) {
+                given.push(Ok((letter, None)));
                 continue;
             }
-            let rest = &letters[at + letter.len_utf8()..];
-            let value = if rest.is_empty() { args.next().cloned() } else { Some(rest.into()) };
-            let value = value.ok_or_else(|| format!("option requires an argument -- '{letter}'"))?;
-            options.given.push((letter, Some(value)));
+            let value = if behind.is_empty() { args.next().cloned() } else { Some(behind.into()) };
+            given.push(match value {
+                Some(value) => Ok((letter, Some(value))),
+                None => Err(format!("option requires an argument -- '{letter}'")),
+            });
             break;
         }
     }
-    options.rest.extend(args.cloned());
-    Ok(options)
+    rest.extend(args.cloned());
+    (given, rest)
+}
+
+/// The same of a command that goes no further than the first mistake.
+///
+/// # Errors
+/// What getopt prints, without the name of the program.
+pub fn parse(args: &[Rc<str>], allowed: &str) -> Result<Options, String> {
+    let (given, rest) = all(args, allowed, &[]);
+    Ok(Options { given: given.into_iter().collect::<Result<_, _>>()?, rest })
 }
 
 /// The same for a command that ends with its usage where there is a mistake.

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 /// Where addresses without a domain belong (`rewrite_context`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum RewriteContext {
     /// To this host: `$myorigin` is appended.
     #[default]
@@ -96,6 +96,8 @@ pub struct Submission {
     pub recipients_last: bool,
     /// Is it refused already, and only inspected?
     pub given_up: bool,
+    /// Did it break off, and is given up?
+    pub broken_off: bool,
     /// What has been decided about it already.
     pub actions: Actions,
 }

@@ -9,20 +9,21 @@
 //! Daemons are not put into a chroot: every service behaves as with `chroot = n`. A daemon is
 //! retired when it is idle, never in the middle of its work.
 
-use super::config::Config;
 use super::config::master_cf::{self, Entry, ServiceType};
+use super::config::{Config, ConfigError};
 use super::msg::Msg;
 use super::queue::SPOOL;
-use super::{MASTER_CF, config_of};
+use super::{MAIN_CF, MASTER_CF, config_of};
 use crate::world::agenda::TaskId;
 use crate::world::clock::{Duration, Time};
 use crate::world::exec::{Signal, Start};
+use crate::world::fs::Version;
 use crate::world::net::Listener;
 use crate::world::process::Process;
 use crate::world::timer::{Either, race};
 use crate::world::users::Cred;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
@@ -39,7 +40,14 @@ pub struct Service {
     pub overrides: Vec<(Rc<str>, Rc<str>)>,
     running: Cell<usize>,
     retired: Cell<bool>,
+    /// Who waits for its retirement, in the order in which they came.
+    retiring: RefCell<BTreeMap<u64, TaskId>>,
+    /// How many have waited for it so far.
+    waiters: Cell<u64>,
+    /// Who waits for one of its daemons to end.
     waiting: RefCell<Vec<TaskId>>,
+    /// main.cf as it was last read for one of its daemons, and which content of the file that was.
+    configuration: RefCell<Option<(Version, Rc<Config>)>>,
     children: RefCell<Vec<u32>>,
     /// Those of them that have served somebody.
     useful: RefCell<BTreeSet<u32>>,
@@ -87,15 +95,40 @@ impl Service {
 
     /// Waits until its daemons shall end.
     pub async fn retirement(&self) {
-        let _waiter = Waiter { service: self, task: self.world.current_task() };
+        let mut waiter = Waiter { service: self, number: None };
         poll_fn(|_| {
             if self.retired.get() {
                 return Poll::Ready(());
             }
-            self.wait_here();
+            waiter.wait();
             Poll::Pending
         })
         .await;
+    }
+
+    /// The configuration of its daemons, with the overrides of master.cf. Most of them find main.cf as
+    /// the one before found it, and share what that one read.
+    ///
+    /// # Errors
+    /// As [`config_of`].
+    pub fn configuration(&self, p: &Process) -> Result<Rc<Config>, ConfigError> {
+        let version = p.content_version(MAIN_CF).ok();
+        if let Some((of, config)) = &*self.configuration.borrow()
+            && version == Some(*of)
+        {
+            return Ok(config.clone());
+        }
+        let config = Rc::new(config_of(p, &self.overrides)?);
+        *self.configuration.borrow_mut() = version.map(|version| (version, config.clone()));
+        Ok(config)
+    }
+
+    fn retire(&self) {
+        self.retired.set(true);
+        for task in std::mem::take(&mut *self.retiring.borrow_mut()).into_values() {
+            self.world.wake(task);
+        }
+        self.changed();
     }
 
     fn wait_here(&self) {
@@ -142,17 +175,31 @@ impl Service {
     }
 }
 
-/// A task that waits for a service's end; one that gives up waits no more. A daemon waits again for
-/// every request, so that those left behind would be more and more.
+/// A task that waits for a service's retirement; one that gives up waits no more. A daemon waits again
+/// for every request, so that those left behind would be more and more.
 struct Waiter<'s> {
     service: &'s Service,
-    task: Option<TaskId>,
+    /// The how-manieth it is.
+    number: Option<u64>,
+}
+
+impl Waiter<'_> {
+    fn wait(&mut self) {
+        if self.number.is_none()
+            && let Some(task) = self.service.world.current_task()
+        {
+            let number = self.service.waiters.get();
+            self.service.waiters.set(number + 1);
+            self.service.retiring.borrow_mut().insert(number, task);
+            self.number = Some(number);
+        }
+    }
 }
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        if let Some(me) = self.task {
-            self.service.waiting.borrow_mut().retain(|task| *task != me);
+        if let Some(number) = self.number {
+            self.service.retiring.borrow_mut().remove(&number);
         }
     }
 }
@@ -202,8 +249,7 @@ pub async fn main(p: Process) -> i32 {
 
 fn retire(services: &[Rc<Service>]) {
     for service in services {
-        service.retired.set(true);
-        service.changed();
+        service.retire();
     }
 }
 
@@ -230,7 +276,10 @@ fn start_services(
             overrides,
             running: Cell::new(0),
             retired: Cell::new(false),
+            retiring: RefCell::default(),
+            waiters: Cell::new(0),
             waiting: RefCell::default(),
+            configuration: RefCell::default(),
             children: RefCell::default(),
             useful: RefCell::default(),
             listener,

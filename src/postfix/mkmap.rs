@@ -4,7 +4,7 @@
 //! # Simplifications
 //! Options `-b`, `-h`, `-m`, `-F`, `-U` (message input, file content as values) are refused.
 
-use super::config::{Config, ConfigError};
+use super::config::Config;
 use super::dict::source::Parsed;
 use super::dict::{COMPILED, Dict, Flags, TYPES, compiled};
 use super::msg::Msg;
@@ -56,7 +56,7 @@ pub async fn run(p: Process, tool: &Tool) -> i32 {
             return msg.fatal(tool.usage).await;
         }
     };
-    let config = match configuration(&p, &msg, options.value('c')).await {
+    let config = match super::configuration(&p, &msg, options.value('c')).await {
         Ok(config) => config,
         Err(status) => return status,
     };
@@ -81,35 +81,6 @@ pub async fn run(p: Process, tool: &Tool) -> i32 {
     match done {
         Ok(status) => status,
         Err(text) => msg.fatal(text).await,
-    }
-}
-
-/// Reads main.cf, of another directory with `-c`, and checks what every program checks.
-///
-/// # Errors
-/// The exit status, after the reason has been said.
-pub async fn configuration(p: &Process, msg: &Msg, directory: Option<&str>) -> Result<Config, i32> {
-    let read = match directory {
-        None => super::config_of(p, &[]),
-        Some(directory) => super::config_at(p, &format!("{directory}/main.cf"), &[]),
-    };
-    let checked = match read {
-        Ok(config) => {
-            for warning in config.warnings() {
-                msg.warn(warning).await;
-            }
-            config.check_global().map(|()| config)
-        }
-        Err(e) => Err(e),
-    };
-    match checked {
-        Ok(config) => Ok(config),
-        Err(ConfigError { warnings, fatal }) => {
-            for warning in warnings {
-                msg.warn(warning).await;
-            }
-            Err(msg.fatal(fatal).await)
-        }
     }
 }
 

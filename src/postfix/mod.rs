@@ -179,6 +179,35 @@ pub fn config_at(p: &Process, path: &str, overrides: &[(Rc<str>, Rc<str>)]) -> R
     Config::parse(&text, path, &facts, overrides)
 }
 
+/// Reads main.cf, of another directory with `-c`, and checks what every program checks.
+///
+/// # Errors
+/// The exit status, after the reason has been said.
+pub async fn configuration(p: &Process, msg: &msg::Msg, directory: Option<&str>) -> Result<Config, i32> {
+    let read = match directory {
+        None => config_of(p, &[]),
+        Some(directory) => config_at(p, &format!("{directory}/main.cf"), &[]),
+    };
+    let checked = match read {
+        Ok(config) => {
+            for warning in config.warnings() {
+                msg.warn(warning).await;
+            }
+            config.check_global().map(|()| config)
+        }
+        Err(e) => Err(e),
+    };
+    match checked {
+        Ok(config) => Ok(config),
+        Err(ConfigError { warnings, fatal }) => {
+            for warning in warnings {
+                msg.warn(warning).await;
+            }
+            Err(msg.fatal(fatal).await)
+        }
+    }
+}
+
 impl dict::Files for Process {
     fn read(&self, path: &str) -> Sys<bytes::Bytes> {
         self.read_file(path)

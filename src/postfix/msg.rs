@@ -10,6 +10,7 @@ use std::rc::Rc;
 #[derive(Clone)]
 pub struct Msg {
     p: Process,
+    /// The name in the log; empty for what is not logged.
     ident: Rc<str>,
     /// The name in front of messages on standard error; daemons have none.
     tag: Option<Rc<str>>,
@@ -32,6 +33,11 @@ impl Msg {
         Msg { p: p.clone(), ident: format!("postfix/{name}").into(), tag: Some(name.into()) }
     }
 
+    /// Messages of a command that logs nothing.
+    pub fn unlogged(p: &Process, name: &str) -> Msg {
+        Msg { p: p.clone(), ident: "".into(), tag: Some(name.into()) }
+    }
+
     /// Under another name in the log.
     pub fn with_ident(mut self, ident: impl Into<Rc<str>>) -> Msg {
         self.ident = ident.into();
@@ -40,7 +46,9 @@ impl Msg {
 
     /// To the log alone, with nothing in front.
     pub fn log(&self, text: &str) {
-        self.p.syslog(&self.ident, text);
+        if !self.ident.is_empty() {
+            self.p.syslog(&self.ident, text);
+        }
     }
 
     /// A message to the log and, for a command, to standard error.

@@ -3,11 +3,14 @@
 //! Reads records from standard input; nothing of an envelope that users may not set is taken over.
 //! Then wakes `pickup`.
 
+use super::getopt;
 use super::master::{self, Trigger};
 use super::msg::Msg;
 use super::queue::{self, Queue, SPOOL};
 use super::record::{Records, Type};
 use crate::world::process::{Process, STDIN};
+
+const USAGE: &str = "usage: postdrop [-c config_dir] [-v]";
 
 /// The exit status for a message over `message_size_limit` (EX_DATAERR of sysexits.h).
 pub const TOO_LARGE: i32 = 65;
@@ -15,6 +18,14 @@ pub const TOO_LARGE: i32 = 65;
 /// The command.
 pub async fn main(p: Process) -> i32 {
     let msg = Msg::command(&p, "postdrop");
+    let options = match getopt::of_command(&p, &msg, "postdrop", "c:rv", USAGE).await {
+        Ok(options) => options,
+        Err(status) => return status,
+    };
+    let config = match super::configuration(&p, &msg, options.value('c')).await {
+        Ok(config) => config,
+        Err(status) => return status,
+    };
     let input = match p.fd(STDIN) {
         Ok(open) => open.read_to_end(super::STDIN_LIMIT).await,
         Err(e) => Err(e),
@@ -28,7 +39,7 @@ pub async fn main(p: Process) -> i32 {
         // Whoever wrote to us died at it: nothing is sent that was not finished.
         return msg.fatal(format!("uid={}: unexpected end of input", p.real_uid())).await;
     }
-    let limit = super::config_of(&p, &[]).ok().and_then(|c| c.int("message_size_limit").ok()).unwrap_or(0);
+    let limit = config.int("message_size_limit").unwrap_or(0);
     if limit > 0 && input.len() as i64 > limit {
         msg.warn(format!("uid={}: File too large", p.real_uid())).await;
         return TOO_LARGE;

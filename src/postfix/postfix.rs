@@ -3,6 +3,7 @@
 //! What it has to say goes to the log under `postfix/postfix-script`, and to standard error
 //! only where that is a terminal.
 
+use super::getopt;
 use super::msg::Msg;
 use super::queue::SPOOL;
 use crate::world::clock::Duration;
@@ -10,26 +11,27 @@ use crate::world::exec::{Signal, Start};
 use crate::world::process::Process;
 use std::collections::BTreeMap;
 
+const USAGE: &str = "usage: postfix [-c config_dir] [-Dv] command";
 const COMMANDS: &str =
     "start (or stop, reload, abort, flush, check, status, set-permissions, upgrade-configuration, logrotate)";
 
 /// The command.
 pub async fn main(p: Process) -> i32 {
     let script = Msg::daemon_named(&p, "postfix/postfix-script");
-    let args = p.args();
-    let words: Vec<&str> = args.iter().map(|a| &**a).filter(|a| !matches!(*a, "-v" | "-D")).collect();
     if p.cred().uid != 0 {
-        return Msg::daemon_named(&p, "postfix")
-            .fatal("use of this command is reserved for the superuser")
-            .await;
+        let msg = Msg::daemon_named(&p, "postfix");
+        msg.error("to submit mail, use the Postfix sendmail command").await;
+        return msg.fatal("the postfix command is reserved for the superuser").await;
     }
-    let checked = super::config_of(&p, &[])
-        .map_err(|e| e.to_string())
-        .and_then(|c| c.check_global().map_err(|e| e.to_string()));
-    if let Err(e) = checked {
-        return Msg::daemon_named(&p, "postfix").fatal(e).await;
+    let msg = Msg::daemon_named(&p, "postfix");
+    let options = match getopt::of_command(&p, &msg, "postfix", "c:Dv", USAGE).await {
+        Ok(options) => options,
+        Err(status) => return status,
+    };
+    if let Err(status) = super::configuration(&p, &msg, options.value('c')).await {
+        return status;
     }
-    let command = words.first().copied().unwrap_or_default();
+    let command = options.rest.first().map_or("", |w| &**w);
     let running = running(&p);
     match (command, running) {
         ("start", Some(_)) => script.fatal("the Postfix mail system is already running").await,

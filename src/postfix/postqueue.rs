@@ -28,15 +28,8 @@ pub async fn main(p: Process) -> i32 {
         [(letter, value)] if options.rest.is_empty() => (*letter, value.as_deref()),
         _ => (' ', None),
     };
-    match super::config_of(&p, &[])
-        .map_err(|e| e.to_string())
-        .and_then(|c| c.check_global().map_err(|e| e.to_string()))
-    {
-        Ok(()) => {}
-        Err(e) => {
-            msg.fatal(e).await;
-            return UNAVAILABLE;
-        }
+    if super::configuration(&p, &msg, options.value('c')).await.is_err() {
+        return UNAVAILABLE;
     }
     match (option, value) {
         ('p', None) => show(&p, &msg, false).await,

@@ -38,6 +38,9 @@ pub async fn main(p: Process) -> i32 {
         Ok(options) => options,
         Err(status) => return status,
     };
+    if let Err(status) = super::configuration(&p, &msg, options.value('c')).await {
+        return status;
+    }
     let mut queues = Vec::new();
     for name in &options.rest {
         match Queue::named(name) {

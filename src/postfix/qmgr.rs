@@ -1,6 +1,7 @@
 //! qmgr(8): moves messages through the queues and hands them to delivery agents.
 //!
-//! Reads `incoming/` and `deferred/`, keeps what it works on in `active/`. Listens on
+//! Looks through `incoming/` and `deferred/`, takes up a message of each in turn, the next one when
+//! the destinations of the one before are known, and keeps what it works on in `active/`. Listens on
 //! `public/qmgr` for wake-up calls: `I` a message has come, `F` forgive destinations that were
 //! down, `D` look at deferred mail, `A` all of it whatever its time, `W` look around.
 //!
@@ -22,13 +23,13 @@ use super::queue::{self, Queue};
 use super::rewrite::Rewriter;
 use super::server::Daemon;
 use crate::world::clock::{Duration, Time};
-use crate::world::fs::Stat;
 use crate::world::process::Process;
 use crate::world::timer::{Either, race};
 use active::Message;
-use site::Sites;
+use rustc_hash::{FxHashMap, FxHashSet};
+use site::{Pace, Sites};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 /// The daemon.
@@ -50,8 +51,11 @@ pub async fn main(p: Process) -> i32 {
         rewriter: Rewriter::default(),
         sites: Sites::default(),
         active: RefCell::default(),
+        transports: RefCell::default(),
         dead: RefCell::default(),
-        scanning: Cell::new(false),
+        scans: RefCell::default(),
+        waiting: RefCell::default(),
+        feeding: Cell::new(false),
     });
     qmgr.recover();
     qmgr.daemon.p.task(qmgr.clone().look_around());
@@ -71,11 +75,56 @@ pub(super) struct Qmgr {
     settings: Settings,
     rewriter: Rewriter,
     sites: Sites,
-    /// Messages that are being worked on, by id.
-    active: RefCell<BTreeMap<Rc<str>, Rc<Message>>>,
+    /// The ids of messages that are being worked on.
+    active: RefCell<FxHashSet<Rc<str>>>,
+    transports: RefCell<FxHashMap<Rc<str>, Transport>>,
     /// Transports that are left alone: until when, and why.
     dead: RefCell<BTreeMap<Rc<str>, (Time, Dsn)>>,
-    scanning: Cell<bool>,
+    scans: RefCell<Scans>,
+    waiting: RefCell<queue::Waiting>,
+    /// Has a message been taken up whose destinations are not known yet?
+    feeding: Cell<bool>,
+}
+
+/// How far the looks through the two queues have come.
+#[derive(Default)]
+struct Scans {
+    incoming: Scan,
+    deferred: Scan,
+    /// Was the last message a deferred one?
+    was_deferred: bool,
+}
+
+/// A look through a queue.
+#[derive(Default)]
+struct Scan {
+    /// What was found and has not been taken up.
+    found: VecDeque<Rc<str>>,
+    /// Has somebody asked for another look, and for all of it whatever its time?
+    wanted: Option<bool>,
+    /// Is what was found to be tried although its transport is one of `defer_transports`
+    /// (`postqueue -f`)?
+    flush: bool,
+}
+
+impl Scans {
+    fn of(&mut self, queue: Queue) -> &mut Scan {
+        if queue == Queue::Deferred { &mut self.deferred } else { &mut self.incoming }
+    }
+
+    /// The queue whose turn it is.
+    fn next_queue(&mut self) -> Queue {
+        self.was_deferred = !self.was_deferred;
+        if self.was_deferred { Queue::Deferred } else { Queue::Incoming }
+    }
+}
+
+/// What is set for a transport, read when it is first used (`qmgr_transport.c`).
+#[derive(Clone, Copy)]
+struct Transport {
+    /// How many recipients a delivery takes (`…_destination_recipient_limit`), zero for any number.
+    recipient_limit: usize,
+    pace: Pace,
 }
 
 /// What qmgr needs of the configuration, read once.
@@ -152,53 +201,64 @@ impl Qmgr {
         }
     }
 
-    /// Takes up new messages.
+    /// Looks for new messages.
     fn scan_incoming(self: &Rc<Self>) {
-        self.take_up_all(Queue::Incoming, false, |_| true);
+        self.scan(Queue::Incoming, false);
     }
 
-    /// Takes up deferred messages whose time has come, or `all`.
+    /// Looks for deferred messages whose time has come, or `all`.
     fn scan_deferred(self: &Rc<Self>, all: bool) {
-        let now = self.daemon.p.now();
-        self.take_up_all(Queue::Deferred, all, |file| all || file.mtime <= now);
+        self.scan(Queue::Deferred, all);
     }
 
-    /// Takes up those messages of a queue that are wanted, as long as there is room. What is `flush`ed is
-    /// tried although its transport is one of `defer_transports`.
-    fn take_up_all(self: &Rc<Self>, from: Queue, flush: bool, wanted: impl Fn(&Stat) -> bool) {
-        if !self.has_room() {
-            return;
+    /// Looks through a queue as soon as what was found before is taken up.
+    fn scan(self: &Rc<Self>, queue: Queue, all: bool) {
+        {
+            let mut scans = self.scans.borrow_mut();
+            let scan = scans.of(queue);
+            scan.wanted = Some(all || scan.wanted == Some(true));
         }
-        for id in queue::scan_complete(&self.daemon.p, from, wanted) {
-            if !self.has_room() {
-                return;
+        if !self.feeding.get() {
+            self.feed();
+        }
+    }
+
+    /// The ids of the messages of a queue that are to be taken up now, or `all`.
+    fn look(&self, queue: Queue, all: bool) -> VecDeque<Rc<str>> {
+        let p = &self.daemon.p;
+        let found = match queue {
+            Queue::Deferred if !all => queue::scan_due(p, queue, &mut self.waiting.borrow_mut()),
+            _ => queue::scan_complete(p, queue),
+        };
+        found.into()
+    }
+
+    /// Takes up the next message, one of each queue in turn; the one after it follows when that one's
+    /// destinations are known.
+    fn feed(self: &Rc<Self>) {
+        self.feeding.set(false);
+        let mut scans = self.scans.borrow_mut();
+        for _ in 0..2 {
+            let queue = scans.next_queue();
+            let scan = scans.of(queue);
+            while self.has_room() && !self.daemon.service.retired() {
+                if scan.found.is_empty()
+                    && let Some(all) = scan.wanted.take()
+                {
+                    scan.found = self.look(queue, all);
+                    scan.flush = all;
+                }
+                let Some(id) = scan.found.pop_front() else { break };
+                if self.take_up(id, queue, scan.flush) {
+                    self.feeding.set(true);
+                    return;
+                }
             }
-            self.take_up(id, from, flush);
         }
     }
 
     fn has_room(&self) -> bool {
         self.active.borrow().len() < self.settings.active_limit
-    }
-
-    /// Moves a message into `active/` and begins to deliver it.
-    fn take_up(self: &Rc<Self>, id: Rc<str>, from: Queue, flush: bool) {
-        let p = &self.daemon.p;
-        if self.active.borrow().contains_key(&id) || queue::rename(p, &id, from, Queue::Active).is_err() {
-            return;
-        }
-        let flush = flush || self.is_to_be_flushed(&id);
-        match Message::read(p, id.clone(), from, flush) {
-            Ok(message) => {
-                let message = Rc::new(message);
-                self.active.borrow_mut().insert(id, message.clone());
-                p.task(active::deliver(self.clone(), message));
-            }
-            Err(e) => {
-                self.daemon.msg.log(&format!("warning: {id}: {e}: message moved to \"corrupt\""));
-                let _ = queue::rename(p, &id, Queue::Active, Queue::Corrupt);
-            }
-        }
     }
 
     /// Has somebody asked for this message alone, or for those to its destination?
@@ -212,13 +272,33 @@ impl Qmgr {
         mode & queue::UNTHROTTLED != 0 && p.chmod(&path, mode & 0o777 & !queue::UNTHROTTLED).is_ok()
     }
 
+    /// Moves a message into `active/` and begins to deliver it; says whether that was possible.
+    fn take_up(self: &Rc<Self>, id: Rc<str>, from: Queue, flush: bool) -> bool {
+        let p = &self.daemon.p;
+        if self.active.borrow().contains(&id) || queue::rename(p, &id, from, Queue::Active).is_err() {
+            return false;
+        }
+        let flush = flush || self.is_to_be_flushed(&id);
+        match Message::read(p, id.clone(), from, flush) {
+            Ok(message) => {
+                self.active.borrow_mut().insert(id);
+                p.task(active::deliver(self.clone(), Rc::new(message)));
+                true
+            }
+            Err(e) => {
+                self.daemon.msg.log(&format!("warning: {id}: {e}: message moved to \"corrupt\""));
+                let _ = queue::rename(p, &id, Queue::Active, Queue::Corrupt);
+                false
+            }
+        }
+    }
+
     /// The message is not worked on any more.
     fn let_go(self: &Rc<Self>, id: &Rc<str>) {
         let was_full = !self.has_room();
         self.active.borrow_mut().remove(id);
-        if was_full && !self.scanning.replace(true) {
-            self.scan_incoming();
-            self.scanning.set(false);
+        if was_full && !self.feeding.get() {
+            self.feed();
         }
     }
 

@@ -7,10 +7,12 @@
 use super::record::{self, Records, Type};
 use crate::world::clock::Time;
 use crate::world::errno::{Errno, Sys};
-use crate::world::fs::{Kind, Stat};
+use crate::world::fs::{Kind, Mark, Stat};
 use crate::world::process::Process;
 use bytes::Bytes;
+use rustc_hash::FxHashMap;
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::rc::Rc;
 
 /// `queue_directory`, which no host of the lab moves.
@@ -176,20 +178,60 @@ pub fn scan(p: &Process, directory: &str) -> Vec<(Rc<str>, String)> {
     found
 }
 
-/// The ids of the complete messages in a queue of whose file's state `wanted` says so, in the order
-/// of [`scan`].
-pub fn scan_complete(p: &Process, queue: Queue, wanted: impl Fn(&Stat) -> bool) -> Vec<Rc<str>> {
+/// The ids of the complete messages in a queue, in the order of [`scan`].
+pub fn scan_complete(p: &Process, queue: Queue) -> Vec<Rc<str>> {
+    let wanted = |name: &str, stat: &Stat| is_complete(stat) && is_id(name);
+    scan_by(p, queue, wanted, |directory| p.list_newest_first_where(directory, wanted).unwrap_or_default())
+}
+
+/// Until when all files of a subdirectory wait, as long as that is as it was.
+#[derive(Default)]
+pub struct Waiting(FxHashMap<String, (Mark, Time)>);
+
+/// The ids of the complete messages in a queue whose time has come, in the order of [`scan`]. Where
+/// all were found to wait and none has come since, there is no look before the first of them is due:
+/// most of a full queue waits for hours.
+pub fn scan_due(p: &Process, queue: Queue, waiting: &mut Waiting) -> Vec<Rc<str>> {
+    let now = p.now();
+    // The time first: of what waits the name need not be looked at.
+    let wanted = |name: &str, stat: &Stat| stat.mtime <= now && is_complete(stat) && is_id(name);
+    scan_by(p, queue, wanted, |directory| {
+        let Ok(mark) = p.mark(directory) else { return Vec::new() };
+        if waiting.0.get(directory).is_some_and(|(seen, until)| *seen == mark && now < *until) {
+            return Vec::new();
+        }
+        let first = Cell::new(None::<Time>);
+        let found = p.list_newest_first_where(directory, |name, stat| {
+            if stat.mtime > now {
+                first.set(Some(first.get().map_or(stat.mtime, |t| t.min(stat.mtime))));
+            }
+            wanted(name, stat)
+        });
+        let found = found.unwrap_or_default();
+        match first.get().filter(|_| found.is_empty()) {
+            Some(until) => _ = waiting.0.insert(directory.to_owned(), (mark, until)),
+            None => _ = waiting.0.remove(directory),
+        }
+        found
+    })
+}
+
+/// The ids in a queue, with what `within` finds in each of its subdirectories.
+fn scan_by(
+    p: &Process,
+    queue: Queue,
+    wanted: impl Fn(&str, &Stat) -> bool,
+    mut within: impl FnMut(&str) -> Vec<(Rc<str>, Stat)>,
+) -> Vec<Rc<str>> {
     let top = format!("{SPOOL}/{}", queue.name());
-    let is_wanted = |name: &str, stat: &Stat| is_id(name) && is_complete(stat) && wanted(stat);
     let is_subdirectory = |name: &str, stat: &Stat| name.len() == 1 && stat.kind == Kind::Directory;
     let entries = p
-        .list_newest_first_where(&top, |name, stat| is_subdirectory(name, stat) || is_wanted(name, stat))
+        .list_newest_first_where(&top, |name, stat| is_subdirectory(name, stat) || wanted(name, stat))
         .unwrap_or_default();
     let mut found = Vec::new();
     for (name, stat) in entries {
         if is_subdirectory(&name, &stat) {
-            let within = p.list_newest_first_where(&format!("{top}/{name}"), is_wanted);
-            found.extend(within.unwrap_or_default().into_iter().map(|(id, _)| id));
+            found.extend(within(&format!("{top}/{name}")).into_iter().map(|(id, _)| id));
         } else {
             found.push(name);
         }

@@ -6,7 +6,10 @@ use super::queue::SPOOL;
 use crate::world::clock::Duration;
 use crate::world::process::Process;
 use crate::world::stream::Stream;
+use rustc_hash::FxHashMap;
 use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::hash::Hash;
 use std::rc::Rc;
 
 /// How many answers of each kind are kept.
@@ -16,15 +19,47 @@ const KEPT: usize = 64;
 #[derive(Default)]
 pub struct Rewriter {
     stream: RefCell<Option<Stream>>,
-    rewritten: RefCell<Vec<Rewritten>>,
-    resolved: RefCell<Vec<Known>>,
+    /// The complete form of an address in a context.
+    rewritten: RefCell<Kept<Incomplete, Rc<str>>>,
+    /// Where mail from a sender to an address goes.
+    resolved: RefCell<Kept<Way, Resolved>>,
 }
 
-/// An address and its complete form in a context.
-type Rewritten = (RewriteContext, Rc<str>, Rc<str>);
+/// An address in a context.
+type Incomplete = (RewriteContext, Rc<str>);
 
-/// A sender, an address, whether it is about a probe, and where mail from one to the other goes.
-type Known = (Rc<str>, Rc<str>, bool, Resolved);
+/// A sender, an address, and whether it is about a probe.
+type Way = (Rc<str>, Rc<str>, bool);
+
+/// The last answers, by what was asked.
+struct Kept<Q, A> {
+    answers: FxHashMap<Q, A>,
+    /// The questions, the oldest first.
+    asked: VecDeque<Q>,
+}
+
+impl<Q, A> Default for Kept<Q, A> {
+    fn default() -> Self {
+        Kept { answers: FxHashMap::default(), asked: VecDeque::new() }
+    }
+}
+
+impl<Q: Hash + Eq + Clone, A: Clone> Kept<Q, A> {
+    fn get(&self, question: &Q) -> Option<A> {
+        self.answers.get(question).cloned()
+    }
+
+    fn keep(&mut self, question: Q, answer: A) {
+        if self.asked.len() >= KEPT
+            && let Some(oldest) = self.asked.pop_front()
+        {
+            self.answers.remove(&oldest);
+        }
+        if self.answers.insert(question.clone(), answer).is_none() {
+            self.asked.push_back(question);
+        }
+    }
+}
 
 impl Rewriter {
     /// The complete form of an address in internal form.
@@ -32,18 +67,13 @@ impl Rewriter {
         if address.is_empty() {
             return address.clone();
         }
-        let known = self
-            .rewritten
-            .borrow()
-            .iter()
-            .find(|(c, a, _)| *c == context && a == address)
-            .map(|k| k.2.clone());
-        if let Some(known) = known {
+        let question = (context, address.clone());
+        if let Some(known) = self.rewritten.borrow().get(&question) {
             return known;
         }
         let request = RewriteRequest { context, address: address.clone() };
         let answer: Rc<str> = self.ask(p, || format!("rewrite {address}"), request).await;
-        keep(&self.rewritten, (context, address.clone(), answer.clone()));
+        self.rewritten.borrow_mut().keep(question, answer.clone());
         answer
     }
 
@@ -60,19 +90,14 @@ impl Rewriter {
         address: &Rc<str>,
         probe: bool,
     ) -> Resolved {
-        let known = self
-            .resolved
-            .borrow()
-            .iter()
-            .find(|(s, a, of_probe, _)| s == sender && a == address && *of_probe == probe)
-            .map(|k| k.3.clone());
-        if let Some(known) = known {
+        let question = (sender.clone(), address.clone(), probe);
+        if let Some(known) = self.resolved.borrow().get(&question) {
             return known;
         }
         let request = ResolveRequest { sender: sender.clone(), address: address.clone(), probe };
         let answer: Resolved = self.ask(p, || format!("resolve {address}"), request).await;
         if !answer.failed {
-            keep(&self.resolved, (sender.clone(), address.clone(), probe, answer.clone()));
+            self.resolved.borrow_mut().keep(question, answer.clone());
         }
         answer
     }
@@ -105,12 +130,4 @@ impl Rewriter {
             p.idle(Duration::from_secs(1)).await;
         }
     }
-}
-
-fn keep<T>(list: &RefCell<Vec<T>>, entry: T) {
-    let mut list = list.borrow_mut();
-    if list.len() >= KEPT {
-        list.remove(0);
-    }
-    list.push(entry);
 }

@@ -4,8 +4,8 @@
 
 use super::config::Config;
 use super::dict::MatchList;
+use super::master;
 use super::msg::Msg;
-use super::{config_of, master};
 use crate::world::clock::Duration;
 use crate::world::process::Process;
 use crate::world::stream::Stream;
@@ -47,7 +47,7 @@ impl Daemon {
             return Err(1);
         };
         let service = inherited.service.clone();
-        let config = config_of(&p, &service.overrides).map_err(|e| {
+        let config = service.configuration(&p).map_err(|e| {
             p.syslog(&format!("postfix/{}", p.name()), &format!("fatal: {e}"));
             1
         })?;
@@ -56,15 +56,7 @@ impl Daemon {
             max_use: config.int("max_use").unwrap_or(100).max(1) as u64,
             max_idle: config.seconds("max_idle").unwrap_or(Duration::from_secs(100)),
         };
-        Ok(Daemon {
-            p,
-            config: Rc::new(config),
-            msg,
-            service,
-            uses: Cell::new(0),
-            limits,
-            fast_flush: OnceCell::new(),
-        })
+        Ok(Daemon { p, config, msg, service, uses: Cell::new(0), limits, fast_flush: OnceCell::new() })
     }
 
     /// The next connection; `None` when it is time to end.

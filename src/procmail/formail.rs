@@ -1,11 +1,12 @@
-//! formail(1): changes and takes out the header fields of a message on standard input.
+//! formail(1): changes and takes out the header fields of a message on standard input, or of each
+//! message of a mailbox.
 //!
-//! Exit status: 0, or 64 for a usage error.
+//! Exit status: 0, 64 for a usage error, or with `-s` that of the program.
 //!
 //! # Simplifications
-//! Splitting of mailboxes (`-s` and what goes with it), the cache of numbers (`-D`), `-l` and
-//! `-p` are not obeyed.
+//! The cache of numbers (`-D`) and `-l` are not obeyed.
 
+use super::split::{self, Split};
 use crate::world::process::{Process, STDIN};
 use std::rc::Rc;
 
@@ -39,8 +40,9 @@ enum Wish {
     Rename(String, String),
 }
 
+/// What is asked for.
 #[derive(Default)]
-struct Options {
+pub struct Options {
     wishes: Vec<Wish>,
     keep_body_as_is: bool,
     no_from_line: bool,
@@ -49,6 +51,10 @@ struct Options {
     keep: bool,
     trim: bool,
     concatenate: bool,
+    /// `-p`: what is put before a line that must not be taken for a `From ` line; `>` without it.
+    prefix: Option<String>,
+    /// `-s`
+    split: Option<Split>,
 }
 
 /// A field with its name, and all its lines without the last end.
@@ -84,6 +90,9 @@ pub async fn main(p: Process) -> i32 {
     };
     let text = String::from_utf8_lossy(&input).into_owned();
     let date = p.now().strftime("%a %b %e %H:%M:%S %Y");
+    if let Some(split) = &options.split {
+        return split::split(&p, &options, split, &text, &date).await;
+    }
     let (out, status) = run(&options, &text, &date);
     p.print(out).await;
     status
@@ -91,9 +100,18 @@ pub async fn main(p: Process) -> i32 {
 
 fn parse(args: &[Rc<str>]) -> Option<Options> {
     let mut options = Options::default();
+    let mut split = Split::default();
     let mut args = args.iter();
     while let Some(arg) = args.next() {
+        if let Some(number) = arg.strip_prefix('+') {
+            split.skip = number.parse().ok()?;
+            continue;
+        }
         let mut letters = arg.strip_prefix('-')?;
+        if letters.starts_with(|c: char| c.is_ascii_digit()) {
+            split.most = Some(letters.parse().ok()?);
+            continue;
+        }
         while let Some(c) = letters.chars().next() {
             letters = &letters[c.len_utf8()..];
             if "xXaAiIuUR".contains(c) {
@@ -117,15 +135,29 @@ fn parse(args: &[Rc<str>]) -> Option<Options> {
                 'k' => options.keep = true,
                 'z' => options.trim = true,
                 'c' => options.concatenate = true,
-                'q' | 'Y' | 'B' | 'd' | 'e' => {}
+                'p' => {
+                    let rest = if letters.is_empty() { args.next()? } else { letters };
+                    options.prefix = Some(rest.to_owned());
+                    break;
+                }
+                'e' => split.anywhere = true,
+                's' => {
+                    let first = Some(letters).filter(|l| !l.is_empty()).map(str::to_owned);
+                    split.program = first.into_iter().chain(args.map(|a| a.to_string())).collect();
+                    options.split = Some(split);
+                    return Some(options);
+                }
+                'q' | 'Y' | 'B' | 'd' => {}
                 _ => return None,
             }
         }
     }
-    Some(options)
+    // Numbers are for what splits.
+    (split.skip == 0 && split.most.is_none()).then_some(options)
 }
 
-fn run(options: &Options, text: &str, date: &str) -> (String, i32) {
+/// What becomes of a message.
+pub fn run(options: &Options, text: &str, date: &str) -> (String, i32) {
     let (from_line, mut fields, body) = take_apart(text);
     if options.concatenate {
         fields.iter_mut().for_each(|f| f.0 = f.0.replace('\n', " "));
@@ -196,7 +228,8 @@ fn take_apart(text: &str) -> (Option<&str>, Vec<Field>, &str) {
     (from_line, fields, rest)
 }
 
-fn is_field(line: &str) -> bool {
+/// Is the line the first of a header field?
+pub fn is_field(line: &str) -> bool {
     line.split_once(':')
         .is_some_and(|(name, _)| !name.is_empty() && name.bytes().all(|c| c > b' ' && c < 127))
 }
@@ -276,13 +309,18 @@ fn bare_address(value: &str) -> &str {
 
 fn quoted_body(body: &str, options: &Options) -> String {
     let mut out = String::with_capacity(body.len() + 2);
+    let prefix = options.prefix.as_deref().unwrap_or(">");
+    let mut after_empty = true;
     for line in body.split_inclusive('\n') {
-        if !options.keep_body_as_is && line.starts_with("From ") {
-            out.push('>');
+        // Where messages are split, such a line after an empty one has been looked at, and is none.
+        let known = options.split.is_some() && after_empty;
+        if !options.keep_body_as_is && !known && line.starts_with("From ") {
+            out.push_str(prefix);
         }
-        if options.reply && options.keep {
-            out.push('>');
+        if options.reply && options.keep && line != "\n" {
+            out.push_str(prefix);
         }
+        after_empty = line == "\n";
         out.push_str(line);
     }
     if !out.ends_with("\n\n") {

@@ -9,7 +9,7 @@
 //! - [`deliver`]: mbox, Maildir, MH and plain directories; [`lock`]: lock files
 //! - [`log`]: the log file: remarks, and the abstract of three lines
 //! - [`message`]: the message
-//! - [`mod@formail`] is formail(1), [`mod@lockfile`] is lockfile(1)
+//! - [`mod@formail`] is formail(1), [`split`] what it does with mailboxes; [`mod@lockfile`] is lockfile(1)
 
 pub mod command;
 pub mod condition;
@@ -23,6 +23,7 @@ pub mod message;
 pub mod rc;
 pub mod recipe;
 pub mod regex;
+pub mod split;
 pub mod variables;
 pub mod word;
 

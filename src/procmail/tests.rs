@@ -88,8 +88,7 @@ impl Lab {
     fn procmail(&self, args: &[&str], message: &str) -> (String, i32) {
         self.write("/home/alice/.input", message);
         let argv: Vec<String> = ["procmail"].iter().chain(args).map(|a| (*a).to_owned()).collect();
-        let (said, told) = (Rc::new(RefCell::new((String::new(), -1))), Rc::new(RefCell::new(())));
-        let _ = told;
+        let said = Rc::new(RefCell::new((String::new(), -1)));
         let out = said.clone();
         let cred = self.host.login("alice").unwrap();
         self.host.start("test", cred, Default::default(), "/home/alice", async move |p| {

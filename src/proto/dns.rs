@@ -299,13 +299,49 @@ pub fn reverse_name(address: IpAddr) -> String {
 }
 
 fn wire_name(name: &str) -> Option<Name<Vec<u8>>> {
-    if name.is_empty() {
+    if matches!(name, "" | ".") {
         return Some(Name::root_vec());
     }
-    Name::from_str(name).ok()
+    if !name.bytes().all(is_plain_or_dot) {
+        return Name::from_str(name).ok();
+    }
+    let mut octets = Vec::with_capacity(name.len() + 2);
+    for label in name.strip_suffix('.').unwrap_or(name).split('.') {
+        octets.push(u8::try_from(label.len()).ok().filter(|n| *n > 0)?);
+        octets.extend_from_slice(label.as_bytes());
+    }
+    octets.push(0);
+    // A label or a name that is too long is refused here.
+    Name::from_octets(octets).ok()
+}
+
+/// Does this octet stand for itself in a name's text? Names of hosts have no others.
+fn is_plain(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_')
+}
+
+fn is_plain_or_dot(octet: u8) -> bool {
+    is_plain(octet) || octet == b'.'
 }
 
 fn text(name: &impl ToName) -> Rc<str> {
+    let mut plain = String::with_capacity(64);
+    for label in name.iter_labels().take_while(|label| !label.is_root()) {
+        match std::str::from_utf8(label.as_slice()) {
+            Ok(label) if label.bytes().all(is_plain) => {
+                if !plain.is_empty() {
+                    plain.push('.');
+                }
+                plain.push_str(label);
+            }
+            _ => return escaped(name),
+        }
+    }
+    plain.into()
+}
+
+/// The text of a name with octets in it that have to be escaped.
+fn escaped(name: &impl ToName) -> Rc<str> {
     let text = name.to_vec().to_string();
     text.strip_suffix('.').unwrap_or(&text).into()
 }
@@ -358,6 +394,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn names_are_what_the_library_makes_of_them(name in "[a-z._*\\\\-]{0,20}|[a-z]{60,66}(\\.[a-z]{30,63}){0,4}") {
+            let ours = wire_name(&name);
+            prop_assert_eq!(ours.clone(), if name.is_empty() { Some(Name::root_vec()) } else { Name::from_str(&name).ok() });
+            if let Some(ours) = ours {
+                prop_assert_eq!(text(&ours), escaped(&ours));
+            }
+        }
+
         #[test]
         fn any_octets_are_read_or_refused(wire in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = (parse_question(&wire), parse_answer(&wire), describe(&wire));

@@ -5,7 +5,7 @@ use crate::world::clock::Duration;
 use std::fmt;
 
 /// One thing that was done.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
     /// A line was typed at the terminal one sits at.
     Line(String),

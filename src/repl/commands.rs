@@ -24,7 +24,27 @@ pub struct Command {
     /// What stands in which place behind the name, for completion.
     pub completes: Completes,
     /// Does it.
-    run: fn(&mut Session, &str) -> Done,
+    run: Run,
+}
+
+/// Who does a command.
+enum Run {
+    /// The lab.
+    Lab(fn(&mut Session, &str) -> Done),
+    /// The guide that added it.
+    Guide,
+}
+
+impl Command {
+    /// A command that a guide adds, and does.
+    pub const fn of_guide(
+        name: &'static str,
+        arguments: &'static str,
+        about: &'static str,
+        more: &'static str,
+    ) -> Command {
+        Command { name, arguments, about, more, completes: Completes::Nothing, run: Run::Guide }
+    }
 }
 
 /// What can stand behind a command's name.
@@ -54,7 +74,7 @@ pub const COMMANDS: &[Command] = &[
         about: "this list, or more about one",
         more: "Without a name: all commands of the lab. What does not begin with a colon is typed at the host you sit at.\nA line that is to begin with a colon there begins with two.",
         completes: Completes::Commands,
-        run: help,
+        run: Run::Lab(help),
     },
     Command {
         name: "hosts",
@@ -62,7 +82,7 @@ pub const COMMANDS: &[Command] = &[
         about: "who is who, what runs, what waits",
         more: "A line a host: its address, its services, its people, and how many letters wait in its queue.",
         completes: Completes::Nothing,
-        run: |s, _| Ok(Answer::note(look::hosts(s.lab()))),
+        run: Run::Lab(|s, _| Ok(Answer::note(look::hosts(s.lab())))),
     },
     Command {
         name: "go",
@@ -70,7 +90,7 @@ pub const COMMANDS: &[Command] = &[
         about: "sit down at another host",
         more: "Opens a terminal there, or goes back to the one you left. The first letters of a name will do. Without USER: the host's first user, else root.",
         completes: Completes::Hosts,
-        run: go,
+        run: Run::Lab(go),
     },
     Command {
         name: "time",
@@ -78,7 +98,7 @@ pub const COMMANDS: &[Command] = &[
         about: "what time it is, and what is due",
         more: "The virtual clock moves only when something happens in the lab, or when you let time pass.",
         completes: Completes::Nothing,
-        run: |s, _| Ok(Answer::note(look::time(s.lab()))),
+        run: Run::Lab(|s, _| Ok(Answer::note(look::time(s.lab())))),
     },
     Command {
         name: "wait",
@@ -86,7 +106,7 @@ pub const COMMANDS: &[Command] = &[
         about: "let time pass: 30s, 5m, 2h, 1d12h",
         more: "Everything that is due meanwhile happens: retries, time-outs, what other hosts do.",
         completes: Completes::Nothing,
-        run: wait,
+        run: Run::Lab(wait),
     },
     Command {
         name: "until",
@@ -94,7 +114,7 @@ pub const COMMANDS: &[Command] = &[
         about: "let time pass until this happens",
         more: "TEXT is looked for in every event as :trace shows it: a log line, a reply, a queue id, a file. Five days at most, unless you say otherwise.",
         completes: Completes::Nothing,
-        run: until,
+        run: Run::Lab(until),
     },
     Command {
         name: "freeze",
@@ -102,7 +122,7 @@ pub const COMMANDS: &[Command] = &[
         about: "stop time; :thaw lets it go on",
         more: "Nothing moves but what you step. Commands that you type still run, alone, in no time at all: what they set going (a letter for the queue) stands until you step it. The prompt shows the clock.",
         completes: Completes::Nothing,
-        run: freeze,
+        run: Run::Lab(freeze),
     },
     Command {
         name: "thaw",
@@ -110,7 +130,7 @@ pub const COMMANDS: &[Command] = &[
         about: "let time go on",
         more: "The world runs on until nothing is going on, at most for a second.",
         completes: Completes::Nothing,
-        run: |s, _| Ok(s.act(Act::Thaw)),
+        run: Run::Lab(|s, _| Ok(s.act(Act::Thaw))),
     },
     Command {
         name: "step",
@@ -118,7 +138,7 @@ pub const COMMANDS: &[Command] = &[
         about: "let one event happen, or N",
         more: "Each is shown in a line. Time stands before and after.",
         completes: Completes::Nothing,
-        run: |s, args| Ok(s.act(Act::Step(count(args)?))),
+        run: Run::Lab(|s, args| Ok(s.act(Act::Step(count(args)?)))),
     },
     Command {
         name: "next",
@@ -126,7 +146,7 @@ pub const COMMANDS: &[Command] = &[
         about: "on to the next hand-over of a letter",
         more: "From one program to the next: postdrop to pickup, pickup to cleanup, a queue to another, a delivery. Time stands before and after.",
         completes: Completes::Nothing,
-        run: |s, args| Ok(s.act(Act::Next(count(args)?))),
+        run: Run::Lab(|s, args| Ok(s.act(Act::Next(count(args)?)))),
     },
     Command {
         name: "break",
@@ -134,7 +154,7 @@ pub const COMMANDS: &[Command] = &[
         about: "stop time where this happens",
         more: "TEXT is looked for in every event as :trace shows it: a daemon, a queue id, a log text, a reply code. `:break off` forgets all; `:break` alone lists them.",
         completes: Completes::Nothing,
-        run: breaks,
+        run: Run::Lab(breaks),
     },
     Command {
         name: "queue",
@@ -142,7 +162,7 @@ pub const COMMANDS: &[Command] = &[
         about: "every letter on its way, on every host",
         more: "Where it is, what it waits for, until when. (mailq shows one host's, as its administrator sees it.)",
         completes: Completes::Nothing,
-        run: |s, _| Ok(Answer::note(look::queue(s.lab()))),
+        run: Run::Lab(|s, _| Ok(Answer::note(look::queue(s.lab())))),
     },
     Command {
         name: "flow",
@@ -150,7 +170,7 @@ pub const COMMANDS: &[Command] = &[
         about: "a letter's way, as a picture",
         more: "From program to program and host to host. Without a queue id: the newest letter.",
         completes: Completes::Nothing,
-        run: |s, args| look::flow(s.lab(), args).map(Answer::note),
+        run: Run::Lab(|s, args| look::flow(s.lab(), args).map(Answer::note)),
     },
     Command {
         name: "trace",
@@ -158,7 +178,7 @@ pub const COMMANDS: &[Command] = &[
         about: "what happened, an event a line",
         more: "Only events with TEXT in their line, where one is given: a host, a program, a queue id, a reply. The last 40; `:trace all TEXT` for all of them.",
         completes: Completes::Nothing,
-        run: |s, args| Ok(Answer::note(look::trace(s.lab(), args))),
+        run: Run::Lab(|s, args| Ok(Answer::note(look::trace(s.lab(), args)))),
     },
     Command {
         name: "why",
@@ -166,7 +186,7 @@ pub const COMMANDS: &[Command] = &[
         about: "why the last answer was given",
         more: "Or why of a queue id, an address, a log line, a file: what was decided, by which setting, set where, and what would have changed it.",
         completes: Completes::Nothing,
-        run: |s, args| look::why(s.lab(), args).map(Answer::note),
+        run: Run::Lab(|s, args| look::why(s.lab(), args).map(Answer::note)),
     },
     Command {
         name: "what-if",
@@ -174,7 +194,7 @@ pub const COMMANDS: &[Command] = &[
         about: "the same session with another setting",
         more: "Runs all that you did again, in a copy, with that line behind HOST's main.cf, and shows what differs. :keep goes on in the copy.",
         completes: Completes::Hosts,
-        run: what_if,
+        run: Run::Lab(what_if),
     },
     Command {
         name: "keep",
@@ -182,7 +202,7 @@ pub const COMMANDS: &[Command] = &[
         about: "go on in what :what-if has shown",
         more: "The present run is left; :diff still compares with it.",
         completes: Completes::Nothing,
-        run: |s, _| s.keep().map(|()| Answer::note("Kept.")),
+        run: Run::Lab(|s, _| s.keep().map(|()| Answer::note("Kept."))),
     },
     Command {
         name: "fault",
@@ -190,7 +210,7 @@ pub const COMMANDS: &[Command] = &[
         about: "break something",
         more: "As in a scenario: `refuse: HOST PORT`, `drop: [HOST, HOST]`, `{delay: HOST, by: 5s}`, `partition: [HOST, …]`, `disk_full: HOST`, `dns_servfail: HOST`, `dns_silent: HOST`.",
         completes: Completes::Faults,
-        run: |s, args| fault(s, args, false),
+        run: Run::Lab(|s, args| fault(s, args, false)),
     },
     Command {
         name: "heal",
@@ -198,7 +218,7 @@ pub const COMMANDS: &[Command] = &[
         about: "mend it, or everything",
         more: "With the words of the :fault it ends that one; alone it ends all.",
         completes: Completes::Faults,
-        run: |s, args| fault(s, args, true),
+        run: Run::Lab(|s, args| fault(s, args, true)),
     },
     Command {
         name: "undo",
@@ -206,7 +226,7 @@ pub const COMMANDS: &[Command] = &[
         about: "take back what you did last",
         more: "The session runs again without its last N lines. What had happened since is gone; :diff shows it.",
         completes: Completes::Nothing,
-        run: undo,
+        run: Run::Lab(undo),
     },
     Command {
         name: "rewind",
@@ -214,7 +234,7 @@ pub const COMMANDS: &[Command] = &[
         about: "go back to a moment",
         more: "To a time of today (14:45:09 or 14:45:09.003), or to an event by its number in :trace. Time stands there.",
         completes: Completes::Nothing,
-        run: rewind,
+        run: Run::Lab(rewind),
     },
     Command {
         name: "diff",
@@ -222,7 +242,7 @@ pub const COMMANDS: &[Command] = &[
         about: "what differs from before that",
         more: "Compares this run with the one that :undo, :rewind, :reset or :keep left: replies, logs, mailboxes, queues.",
         completes: Completes::Nothing,
-        run: diff,
+        run: Run::Lab(diff),
     },
     Command {
         name: "save",
@@ -230,15 +250,15 @@ pub const COMMANDS: &[Command] = &[
         about: "keep the session as a scenario",
         more: "What you typed becomes its steps, what was printed its expectations; `maillab run FILE.yaml` runs it.",
         completes: Completes::Nothing,
-        run: |s, args| save::save(s, args).map(Answer::note),
+        run: Run::Lab(|s, args| save::save(s, args).map(Answer::note)),
     },
     Command {
         name: "export",
         arguments: "FORMAT FILE",
-        about: "the trace as text, jsonl, mermaid, html",
-        more: "Writes what happened so far to a file outside the lab.",
+        about: "as text, jsonl, mermaid, svg, html",
+        more: "Writes what happened so far to a file outside the lab: the trace as text, JSON Lines or a page; the newest letter's way as a diagram for Mermaid, or as an SVG picture.",
         completes: Completes::Nothing,
-        run: |s, args| save::export(s, args).map(Answer::note),
+        run: Run::Lab(|s, args| save::export(s, args).map(Answer::note)),
     },
     Command {
         name: "load",
@@ -246,7 +266,7 @@ pub const COMMANDS: &[Command] = &[
         about: "another scenario's hosts",
         more: "The present session is left.",
         completes: Completes::Nothing,
-        run: open,
+        run: Run::Lab(open),
     },
     Command {
         name: "reset",
@@ -254,7 +274,7 @@ pub const COMMANDS: &[Command] = &[
         about: "begin again",
         more: "The hosts as they were at the start.",
         completes: Completes::Nothing,
-        run: |s, _| s.reset().map(|()| Answer::note("As at the start.")),
+        run: Run::Lab(|s, _| s.reset().map(|()| Answer::note("As at the start."))),
     },
     Command {
         name: "quit",
@@ -262,7 +282,7 @@ pub const COMMANDS: &[Command] = &[
         about: "leave the lab",
         more: "Ctrl-D at a shell's prompt does the same.",
         completes: Completes::Nothing,
-        run: |_, _| Ok(Answer { leave: true, ..Answer::default() }),
+        run: Run::Lab(|_, _| Ok(Answer { leave: true, ..Answer::default() })),
     },
 ];
 
@@ -275,25 +295,34 @@ pub fn run(session: &mut Session, text: &str) -> Done {
     let name = name.trim_end_matches(':');
     let rest = rest.trim();
     let name = if name == "?" { "help" } else { name };
-    match find(name) {
-        Ok(command) if command.arguments.is_empty() && !rest.is_empty() => {
-            Err(format!(":{} takes nothing behind it.", command.name))
-        }
-        Ok(command) => (command.run)(session, rest),
-        Err(text) => Err(text),
+    let command = find(name, session.added())?;
+    if command.arguments.is_empty() && !rest.is_empty() {
+        return Err(format!(":{} takes nothing behind it.", command.name));
+    }
+    match command.run {
+        Run::Lab(run) => run(session, rest),
+        Run::Guide => session.guided(command.name, rest),
     }
 }
 
+/// The commands there are: those that a guide has added, then the lab's, less those that are
+/// replaced.
+pub fn all(added: &'static [Command]) -> Vec<&'static Command> {
+    let own = COMMANDS.iter().filter(|c| added.iter().all(|a| a.name != c.name));
+    added.iter().chain(own).collect()
+}
+
 /// A command by its name or an unambiguous beginning of it.
-fn find(name: &str) -> Result<&'static Command, Refusal> {
-    if let Some(command) = COMMANDS.iter().find(|c| c.name == name) {
+fn find(name: &str, added: &'static [Command]) -> Result<&'static Command, Refusal> {
+    let all = all(added);
+    if let Some(command) = all.iter().find(|c| c.name == name) {
         return Ok(command);
     }
-    let begin: Vec<&Command> = COMMANDS.iter().filter(|c| c.name.starts_with(name)).collect();
+    let begin: Vec<&Command> = all.iter().copied().filter(|c| c.name.starts_with(name)).collect();
     match begin.as_slice() {
         [one] => Ok(one),
         [] => {
-            let near = did_you_mean(name, COMMANDS.iter().map(|c| c.name));
+            let near = did_you_mean(name, all.iter().map(|c| c.name));
             let hint =
                 near.map_or("`:help` lists what there is.".to_owned(), |n| format!("Did you mean `:{n}`?"));
             Err(format!("There is no `:{name}`. {hint}"))
@@ -305,9 +334,9 @@ fn find(name: &str) -> Result<&'static Command, Refusal> {
     }
 }
 
-fn help(_: &mut Session, args: &str) -> Done {
+fn help(s: &mut Session, args: &str) -> Done {
     if !args.is_empty() {
-        let command = find(args.trim_start_matches(':'))?;
+        let command = find(args.trim_start_matches(':'), s.added())?;
         return Ok(Answer::note(format!(
             ":{} {}\n{}",
             command.name,
@@ -317,10 +346,11 @@ fn help(_: &mut Session, args: &str) -> Done {
     }
     let mut out = String::new();
     // Two columns, so that it fits a screen.
-    let half = COMMANDS.len().div_ceil(2);
+    let all = all(s.added());
+    let half = all.len().div_ceil(2);
     for n in 0..half {
-        let left = COMMANDS.get(n).map_or_else(String::new, entry);
-        let right = COMMANDS.get(n + half).map_or_else(String::new, entry);
+        let left = all.get(n).map_or_else(String::new, |c| entry(c));
+        let right = all.get(n + half).map_or_else(String::new, |c| entry(c));
         out.push_str(format!("{left:<50}{right}").trim_end());
         out.push('\n');
     }
@@ -531,12 +561,12 @@ mod tests {
 
     #[test]
     fn mistyped_commands_get_a_suggestion() {
-        let said = |name| find(name).err().unwrap_or_default();
+        let said = |name| find(name, &[]).err().unwrap_or_default();
         assert_eq!(said("frezee"), "There is no `:frezee`. Did you mean `:freeze`?");
         assert_eq!(said("wh"), "`:wh` may be :why or :what-if.");
         assert!(said("xyzzy").contains(":help"));
-        assert_eq!(find("q").err(), Some("`:q` may be :queue or :quit.".to_owned()));
-        assert!(find("fl").is_ok_and(|c| c.name == "flow"));
+        assert_eq!(find("q", &[]).err(), Some("`:q` may be :queue or :quit.".to_owned()));
+        assert!(find("fl", &[]).is_ok_and(|c| c.name == "flow"));
     }
 
     #[test]

@@ -2,8 +2,9 @@
 //! server the protocol's next commands.
 
 use super::act::Act;
-use super::commands::{COMMANDS, Completes};
+use super::commands::{self, Completes};
 use super::lab::Lab;
+use super::session::Session;
 use crate::postfix::config::parameters;
 use crate::world::process::Process;
 
@@ -41,20 +42,21 @@ const OPTIONS: [(&str, &[&str]); 18] = [
 
 /// What may stand at the end of a line: where the word begins, in octets, and the words. The only
 /// one is a whole word, and has the blank behind it, as in bash; what is to go on has none.
-pub fn candidates(lab: &Lab, line: &str) -> (usize, Vec<String>) {
-    let (start, mut found) = words(lab, line);
+pub fn candidates(session: &Session, line: &str) -> (usize, Vec<String>) {
+    let (start, mut found) = words(session, line);
     if let [only] = found.as_mut_slice()
         && !only.ends_with(['/', '<', ' ', '.'])
-        && (line.starts_with(':') || !lab.in_dialogue())
+        && (line.starts_with(':') || !session.lab().in_dialogue())
     {
         only.push(' ');
     }
     (start, found)
 }
 
-fn words(lab: &Lab, line: &str) -> (usize, Vec<String>) {
+fn words(session: &Session, line: &str) -> (usize, Vec<String>) {
+    let lab = session.lab();
     if let Some(rest) = line.strip_prefix(':') {
-        return of_lab(lab, rest);
+        return of_lab(session, rest);
     }
     if lab.in_dialogue() {
         let words = next_commands(lab);
@@ -90,14 +92,15 @@ fn words(lab: &Lab, line: &str) -> (usize, Vec<String>) {
 }
 
 /// What is likely to be typed next, as the rest of the line.
-pub fn hint(lab: &Lab, line: &str) -> Option<String> {
+pub fn hint(session: &Session, line: &str) -> Option<String> {
     if let Some(rest) = line.strip_prefix(':') {
         let (name, args) = rest.split_once(' ').unwrap_or((rest, ""));
-        let command = COMMANDS.iter().find(|c| c.name == name)?;
+        let command = commands::all(session.added()).into_iter().find(|c| c.name == name)?;
         let shown = args.is_empty() && !command.arguments.is_empty();
         let space = if rest.contains(' ') { "" } else { " " };
         return shown.then(|| format!("{space}{}", command.arguments));
     }
+    let lab = session.lab();
     if !lab.in_dialogue() {
         return None;
     }
@@ -118,18 +121,19 @@ fn matching(word: &str, all: impl IntoIterator<Item = String>) -> Vec<String> {
     found
 }
 
-fn of_lab(lab: &Lab, rest: &str) -> (usize, Vec<String>) {
+fn of_lab(session: &Session, rest: &str) -> (usize, Vec<String>) {
+    let (lab, all) = (session.lab(), commands::all(session.added()));
     let Some((name, args)) = rest.split_once(' ') else {
-        return (1, matching(rest, COMMANDS.iter().map(|c| c.name.to_owned())));
+        return (1, matching(rest, all.iter().map(|c| c.name.to_owned())));
     };
     let start = 1 + rest.rfind(' ').map_or(0, |at| at + 1);
     let word = args.rsplit(' ').next().unwrap_or_default();
-    let completes = COMMANDS.iter().find(|c| c.name == name).map_or(Completes::Nothing, |c| c.completes);
+    let completes = all.iter().find(|c| c.name == name).map_or(Completes::Nothing, |c| c.completes);
     let first = !args.contains(' ');
     let colon = if name == "what-if" { ":" } else { "" };
     let hosts = || lab.scenario().hosts.keys().map(|h| format!("{h}{colon}"));
     let found = match completes {
-        Completes::Commands => matching(word, COMMANDS.iter().map(|c| c.name.to_owned())),
+        Completes::Commands => matching(word, all.iter().map(|c| c.name.to_owned())),
         Completes::Hosts if first => matching(word, hosts()),
         Completes::Hosts => {
             let users = args.split(' ').next().and_then(|h| lab.scenario().hosts.get(h));

@@ -39,7 +39,7 @@ impl Completer for Typing {
 
     fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
         let session = self.session.borrow();
-        Ok(complete::candidates(session.lab(), line.get(..pos).unwrap_or(line)))
+        Ok(complete::candidates(&session, line.get(..pos).unwrap_or(line)))
     }
 }
 
@@ -50,7 +50,7 @@ impl Hinter for Typing {
         if pos < line.len() {
             return None;
         }
-        complete::hint(self.session.borrow().lab(), line)
+        complete::hint(&self.session.borrow(), line)
     }
 }
 
@@ -100,11 +100,12 @@ impl ConditionalEventHandler for Escape {
     }
 }
 
-/// Where history is kept between sessions.
-fn history_file() -> Option<PathBuf> {
+/// The folder for what is kept between sessions (XDG Base Directory Specification,
+/// `$XDG_STATE_HOME`); `None` where there is not even a home.
+pub fn state_folder() -> Option<PathBuf> {
     let var = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     let state = var("XDG_STATE_HOME").or_else(|| var("HOME").map(|h| h.join(".local/state")))?;
-    Some(state.join("maillab").join("history"))
+    Some(state.join("maillab"))
 }
 
 /// A session at a terminal; gives the exit status.
@@ -123,7 +124,7 @@ pub fn at_terminal(session: Session, colour: bool) -> u8 {
     editor.set_helper(Some(Typing { session: session.clone(), colour }));
     let escape = Escape::default();
     editor.bind_sequence(KeyEvent::ctrl(']'), EventHandler::Conditional(Box::new(escape.clone())));
-    let history = history_file();
+    let history = state_folder().map(|folder| folder.join("history"));
     if let Some(file) = &history {
         // The first session has none.
         let _ = editor.load_history(file);
@@ -151,7 +152,7 @@ fn converse(
         let silent = session.borrow().lab().place().is_some_and(|p| p.is_silent());
         let answer = match editor.readline(&prompt) {
             Ok(_) if escape.typed.swap(false, Ordering::Relaxed) => {
-                session.borrow_mut().act(Act::Line(ESCAPE.to_owned()))
+                session.borrow_mut().key(Act::Line(ESCAPE.to_owned()))
             }
             Ok(line) => {
                 if !silent && !line.trim().is_empty() {
@@ -166,9 +167,9 @@ fn converse(
             }
             Err(ReadlineError::Interrupted) => {
                 println!("^C");
-                session.borrow_mut().act(Act::Interrupt)
+                session.borrow_mut().key(Act::Interrupt)
             }
-            Err(ReadlineError::Eof) => session.borrow_mut().act(Act::End),
+            Err(ReadlineError::Eof) => session.borrow_mut().key(Act::End),
             Err(e) => {
                 eprintln!("error: {e}");
                 return 2;
@@ -240,7 +241,7 @@ fn edit(session: &Rc<RefCell<Session>>) {
             eprintln!("note: {} stays as it was: {why}", draft.name);
             None
         });
-        let answer = session.borrow_mut().act(Act::Edited(text));
+        let answer = session.borrow_mut().key(Act::Edited(text));
         show(&answer, false);
     }
 }

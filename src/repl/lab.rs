@@ -159,10 +159,25 @@ impl Lab {
     /// # Errors
     /// When the world cannot be built.
     pub fn again(&self, acts: usize, settings: Vec<Setting>) -> Result<Lab, Problem> {
+        let acts = &self.journal[..acts.min(self.journal.len())];
+        self.replay(settings, acts.iter().map(|d| (d.act.clone(), d.stop)))
+    }
+
+    /// Another session on the same hosts, of these acts, each with where it was stopped.
+    ///
+    /// # Errors
+    /// When the world cannot be built.
+    pub fn replay(
+        &self,
+        settings: Vec<Setting>,
+        acts: impl IntoIterator<Item = (Act, Option<Stop>)>,
+    ) -> Result<Lab, Problem> {
         let mut lab = Lab::new(self.scenario.clone(), settings, self.start.clone(), self.quiet)?;
-        for done in &self.journal[..acts.min(self.journal.len())] {
-            lab.stop = done.stop;
-            lab.act(done.act.clone());
+        for (act, stop) in acts {
+            lab.stop = stop;
+            lab.act(act);
+            // Whoever went back to a moment found time standing there.
+            lab.frozen |= stop.is_some();
         }
         lab.stop = None;
         Ok(lab)

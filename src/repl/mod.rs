@@ -6,6 +6,7 @@
 //! - [`look`]: what is told of the world; [`mod@compare`]: two runs beside each other
 //! - [`save`]: the session as a scenario, the trace in files
 //! - [`front`]: the line one types; [`complete`]: what it may become
+//! - [`guide`]: somebody who looks on, as a lesson does
 //! - [`start`]: the small Internet that opens when no scenario is named
 
 pub mod act;
@@ -13,6 +14,7 @@ pub mod commands;
 pub mod compare;
 pub mod complete;
 pub mod front;
+pub mod guide;
 pub mod lab;
 pub mod look;
 pub mod save;

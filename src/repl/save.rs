@@ -15,7 +15,7 @@ use crate::scenario::{load, yaml};
 use crate::shell::dialect::Dialect;
 use crate::shell::interactive::is_whole;
 use crate::trace::{jsonl, text};
-use crate::view::{flow, html};
+use crate::view::{flow, html, svg};
 use crate::world::clock::Duration;
 use std::fmt::Write;
 
@@ -311,7 +311,7 @@ fn heard(out: &mut String, said: &str) {
 }
 
 /// A fault as a scenario has it.
-fn trouble(t: &Trouble) -> String {
+pub fn trouble(t: &Trouble) -> String {
     let two = |a: &String, b: &Option<String>| match b {
         Some(b) => format!("[{a}, {b}]"),
         None => a.clone(),
@@ -321,7 +321,7 @@ fn trouble(t: &Trouble) -> String {
         Trouble::Refuse { host, port: None } => format!("{{refuse: {host}}}"),
         Trouble::Drop { host, other } => format!("{{drop: {}}}", two(host, other)),
         Trouble::Delay { host, other, by } => {
-            format!("{{delay: {}, by: {}s}}", two(host, other), by.as_secs().max(1))
+            format!("{{delay: {}, by: {}ms}}", two(host, other), by.as_millis())
         }
         Trouble::Partition(hosts) => format!("{{partition: [{}]}}", hosts.join(", ")),
         Trouble::DiskFull(host) => format!("{{disk_full: {host}}}"),
@@ -335,7 +335,7 @@ fn trouble(t: &Trouble) -> String {
 /// # Errors
 /// An unknown format, or a file that cannot be written.
 pub fn export(session: &Session, args: &str) -> Result<String, Refusal> {
-    const FORM: &str = ":export text|jsonl|mermaid|html FILE";
+    const FORM: &str = ":export text|jsonl|mermaid|svg|html FILE";
     let (format, path) = args.split_once(' ').ok_or(format!("As what, and where to? {FORM}"))?;
     let path = path.trim();
     let trace = session.lab().world().trace();
@@ -343,6 +343,7 @@ pub fn export(session: &Session, args: &str) -> Result<String, Refusal> {
         "text" => text::render(&trace, true),
         "jsonl" => jsonl::render(&trace),
         "mermaid" => flow::mermaid(&trace, None),
+        "svg" => svg::svg(&trace, None, svg::Shape::Diagram)?,
         "html" => html::html(&trace, &session.name),
         _ => return Err(format!("There is no format `{format}`: {FORM}")),
     };

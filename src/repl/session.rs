@@ -1,8 +1,9 @@
 //! A session: the lab, where it came from, and what one line that is typed does.
 
 use super::act::Act;
-use super::commands;
+use super::commands::{self, Command};
 use super::compare::Summary;
+use super::guide::Guide;
 use super::lab::{Lab, Setting, Stop};
 use super::start;
 use crate::scenario::load;
@@ -46,6 +47,7 @@ pub struct Session {
     pub alternative: Option<Lab>,
     /// The run before the last step back.
     pub before: Option<Summary>,
+    guide: Option<Box<dyn Guide>>,
     quiet: bool,
 }
 
@@ -58,15 +60,20 @@ impl Session {
     pub fn open(path: Option<&Path>, quiet: bool, colour: bool) -> Result<Session, String> {
         let Some(path) = path else {
             let name = "the small Internet";
-            return Session::of(start::SCENARIO.to_owned(), name.to_owned(), start::seat(), quiet, colour);
+            return Session::on(start::SCENARIO.to_owned(), name.to_owned(), start::seat(), quiet, colour);
         };
         let name = path.display().to_string();
         let source = std::fs::read_to_string(path).map_err(|e| format!("error: {name}: {e}"))?;
         let none = (String::new(), String::new());
-        Session::of(source, name, none, quiet, colour)
+        Session::on(source, name, none, quiet, colour)
     }
 
-    fn of(
+    /// A session on the hosts of a scenario's text. `name` is what complaints call it, `seat` the
+    /// host and user where one sits down; with an empty host, at the first that has users.
+    ///
+    /// # Errors
+    /// What is wrong with the text, ready to be printed.
+    pub fn on(
         source: String,
         name: String,
         seat: (String, String),
@@ -77,16 +84,53 @@ impl Session {
         let scenario = load::load(&source).map_err(|p| complain(&p))?;
         let seat = if seat.0.is_empty() { first_seat(&scenario) } else { seat };
         let lab = Lab::new(scenario, Vec::new(), seat, quiet).map_err(|p| complain(&p))?;
-        Ok(Session { lab, source, name, alternative: None, before: None, quiet })
+        Ok(Session { lab, source, name, alternative: None, before: None, guide: None, quiet })
     }
 
     /// Another scenario in place of this one.
     ///
     /// # Errors
-    /// What is wrong with the file.
+    /// What is wrong with the file; or that a guide is here, whose hosts these are.
     pub fn load(&mut self, path: &str) -> Result<(), Refusal> {
+        if self.guide.is_some() {
+            return Err(format!("Other hosts would end this; `maillab repl {path}` opens them elsewhere."));
+        }
         *self = Session::open(Some(Path::new(path)), self.quiet, false)?;
         Ok(())
+    }
+
+    /// From now on a guide looks on.
+    pub fn follow(&mut self, guide: Box<dyn Guide>) {
+        self.guide = Some(guide);
+    }
+
+    /// The commands that the guide has added.
+    pub fn added(&self) -> &'static [Command] {
+        self.guide.as_ref().map_or(&[], |g| g.commands())
+    }
+
+    /// Has the guide do one of its commands.
+    ///
+    /// # Errors
+    /// Why it is not done.
+    pub fn guided(&mut self, name: &str, args: &str) -> Result<Answer, Refusal> {
+        // It works on the session, and is not in it meanwhile.
+        let Some(mut guide) = self.guide.take() else { return Err(format!("Nobody does `:{name}`.")) };
+        let done = guide.run(self, name, args);
+        self.guide = Some(guide);
+        done
+    }
+
+    fn after(&mut self, mut answer: Answer) -> Answer {
+        if let Some(mut guide) = self.guide.take() {
+            let said = guide.after(self, &answer);
+            self.guide = Some(guide);
+            if !answer.notes.is_empty() && !answer.notes.ends_with('\n') && !said.is_empty() {
+                answer.notes.push('\n');
+            }
+            answer.notes.push_str(&said);
+        }
+        answer
     }
 
     /// The lab.
@@ -120,15 +164,31 @@ impl Session {
 
     fn one_line(&mut self, line: &str) -> Answer {
         if let Some(rest) = line.strip_prefix("::") {
-            return self.act(Act::Line(format!(":{rest}")));
+            return self.key(Act::Line(format!(":{rest}")));
         }
-        match line.strip_prefix(':') {
+        let answer = match line.strip_prefix(':') {
             // `:` is a command of the shell, and a line of a letter may be a smile.
             Some(command) if command.starts_with(|c: char| c.is_ascii_alphabetic() || c == '?') => {
                 commands::run(self, command).unwrap_or_else(Answer::note)
             }
             _ => self.act(Act::Line(line.to_owned())),
-        }
+        };
+        self.after(answer)
+    }
+
+    /// Does what a key or a whole line at the terminal does, and lets a guide have its word.
+    pub fn key(&mut self, act: Act) -> Answer {
+        let answer = self.act(act);
+        self.after(answer)
+    }
+
+    /// Goes on where an earlier session on these hosts ended: does its acts again.
+    ///
+    /// # Errors
+    /// When its settings do not fit the hosts.
+    pub fn resume(&mut self, settings: Vec<Setting>, acts: &[(Act, Option<Stop>)]) -> Result<(), Refusal> {
+        self.lab = self.lab.replay(settings, acts.iter().cloned()).map_err(|p| p.message)?;
+        Ok(())
     }
 
     /// Does an act, and tells what came of it.

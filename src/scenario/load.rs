@@ -21,7 +21,7 @@ const TOP: [&str; 7] = ["title", "summary", "clock", "seed", "dns", "hosts", "st
 /// The first thing that is wrong with it.
 pub fn load(source: &str) -> Result<Scenario, Problem> {
     let root = yaml::parse(source)?;
-    Loader { source }.scenario(&root)
+    Loader::new(source).scenario(&root)
 }
 
 /// Reads a fault as a step of a scenario has it: `refuse: mx.example.org 25`.
@@ -30,33 +30,42 @@ pub fn load(source: &str) -> Result<Scenario, Problem> {
 /// What is wrong with it.
 pub fn fault(text: &str, hosts: &IndexMap<String, Host>) -> Result<Trouble, Problem> {
     let node = yaml::parse(text)?;
-    Loader { source: text }.trouble(&node, hosts)
+    Loader::new(text).trouble(&node, hosts)
 }
 
-struct Loader<'s> {
+/// Reads what stands in a file's tree, and points into the file where something is wrong.
+pub struct Loader<'s> {
     source: &'s str,
 }
 
 /// The pairs of a map whose keys have been checked.
-struct Fields<'n> {
+pub struct Fields<'n> {
     span: Span,
     all: Vec<Field<'n>>,
 }
 
 /// A key and its value.
 #[derive(Clone, Copy)]
-struct Field<'n> {
-    name: &'n str,
-    key: &'n Node,
-    value: &'n Node,
+pub struct Field<'n> {
+    /// The key's text.
+    pub name: &'n str,
+    /// The key.
+    pub key: &'n Node,
+    /// What it stands for.
+    pub value: &'n Node,
 }
 
 impl<'n> Fields<'n> {
-    fn find(&self, name: &str) -> Option<&'n Node> {
+    /// The value of a key, if it is there.
+    pub fn find(&self, name: &str) -> Option<&'n Node> {
         self.all.iter().find(|f| f.name == name).map(|f| f.value)
     }
 
-    fn require(&self, name: &str, what: &str) -> Result<&'n Node, Problem> {
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// When it is not there: `what` has none.
+    pub fn require(&self, name: &str, what: &str) -> Result<&'n Node, Problem> {
         self.find(name).ok_or_else(|| {
             let head = self.span.start..(self.span.start + 1).min(self.span.end);
             Problem::new(head, format!("{what} has no `{name}`"))
@@ -65,8 +74,17 @@ impl<'n> Fields<'n> {
     }
 }
 
-impl Loader<'_> {
-    fn scenario(&self, root: &Node) -> Result<Scenario, Problem> {
+impl<'s> Loader<'s> {
+    /// A loader for the file of this text, of which nodes are a part.
+    pub fn new(source: &'s str) -> Loader<'s> {
+        Loader { source }
+    }
+
+    /// Reads a scenario.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn scenario(&self, root: &Node) -> Result<Scenario, Problem> {
         let fields = self.fields(root, "a scenario", &TOP)?;
         let title = self.text(fields.require("title", "the scenario")?)?;
         let summary = fields.find("summary").map_or(Ok(String::new()), |n| self.text(n))?;
@@ -117,14 +135,22 @@ impl Loader<'_> {
         })
     }
 
-    fn number(&self, node: &Node) -> Result<u64, Problem> {
+    /// A whole number.
+    ///
+    /// # Errors
+    /// When the node is none.
+    pub fn number(&self, node: &Node) -> Result<u64, Problem> {
         let text = self.scalar(node)?;
         text.parse().map_err(|_| {
             Problem::new(node.span.clone(), format!("`{text}` is not a number")).expected("a whole number")
         })
     }
 
-    fn fields<'n>(&self, node: &'n Node, what: &str, known: &[&str]) -> Result<Fields<'n>, Problem> {
+    /// The pairs of a map that knows these keys alone.
+    ///
+    /// # Errors
+    /// No map, or a key that is unknown.
+    pub fn fields<'n>(&self, node: &'n Node, what: &str, known: &[&str]) -> Result<Fields<'n>, Problem> {
         let mut all = Vec::new();
         for (key, value) in self.map(node, what)? {
             let name = self.scalar(key)?;
@@ -142,7 +168,11 @@ impl Loader<'_> {
         Ok(Fields { span: node.span.clone(), all })
     }
 
-    fn map<'n>(&self, node: &'n Node, what: &str) -> Result<&'n [(Node, Node)], Problem> {
+    /// The pairs of a map.
+    ///
+    /// # Errors
+    /// When the node is none.
+    pub fn map<'n>(&self, node: &'n Node, what: &str) -> Result<&'n [(Node, Node)], Problem> {
         match &node.kind {
             Kind::Map(pairs) => Ok(pairs),
             Kind::Scalar { text, plain: true, .. } if text.is_empty() => Ok(&[]),
@@ -150,14 +180,22 @@ impl Loader<'_> {
         }
     }
 
-    fn list<'n>(&self, node: &'n Node, what: &str) -> Result<&'n [Node], Problem> {
+    /// The items of a list.
+    ///
+    /// # Errors
+    /// When the node is none.
+    pub fn list<'n>(&self, node: &'n Node, what: &str) -> Result<&'n [Node], Problem> {
         match &node.kind {
             Kind::List(items) => Ok(items),
             _ => Err(self.wrong(node, what)),
         }
     }
 
-    fn scalar<'n>(&self, node: &'n Node) -> Result<&'n str, Problem> {
+    /// The text of a scalar, whatever it means.
+    ///
+    /// # Errors
+    /// When the node is none.
+    pub fn scalar<'n>(&self, node: &'n Node) -> Result<&'n str, Problem> {
         match &node.kind {
             Kind::Scalar { text, .. } => Ok(text),
             _ => Err(self.wrong(node, "a text")),
@@ -165,7 +203,10 @@ impl Loader<'_> {
     }
 
     /// A text; what looks like a number or a truth value has to stand in quotes to be one.
-    fn text(&self, node: &Node) -> Result<String, Problem> {
+    ///
+    /// # Errors
+    /// When the node is none.
+    pub fn text(&self, node: &Node) -> Result<String, Problem> {
         let text = self.scalar(node)?;
         match node.describe() {
             "a text" => Ok(text.to_owned()),

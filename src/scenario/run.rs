@@ -93,6 +93,23 @@ pub fn run(scenario: &Scenario, options: Options) -> Result<Outcome, Stopped> {
     })
 }
 
+/// Does steps in a world that is there already, and gives where they come out otherwise than they
+/// say.
+///
+/// # Errors
+/// When a program of the lab fails.
+pub fn go_on(world: &World, steps: &[Step]) -> Result<Vec<Mismatch>, Failure> {
+    let mut run = Run { world: world.clone(), number: 0, transcript: String::new(), mismatches: Vec::new() };
+    for step in steps {
+        run.step(step);
+        run.world.settle();
+        if let Some(failure) = run.world.failure() {
+            return Err(failure);
+        }
+    }
+    Ok(run.mismatches)
+}
+
 /// Messages that came into the queue of a host, as the trace knows them.
 fn letters(world: &World) -> u64 {
     let trace = world.trace();

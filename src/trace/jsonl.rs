@@ -35,10 +35,10 @@ pub const VERSION: u32 = 1;
 pub fn render(trace: &Trace) -> String {
     let mut out = json!({ "maillab_trace": VERSION }).to_string();
     out.push('\n');
-    for (id, event) in trace.events() {
+    trace.each(|id, event| {
         out.push_str(&Value::Object(object(trace, id, event)).to_string());
         out.push('\n');
-    }
+    });
     out
 }
 

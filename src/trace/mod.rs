@@ -7,16 +7,24 @@
 //! - [`decision`]: why a program chose as it did
 //! - [`text`]: one line an event, for people
 //! - [`jsonl`]: one JSON object an event, for programs
+//! - `pack`: how those that lie behind are kept
+//!
+//! A run of some days is millions of events. The newest few hundred lie there as they are; those
+//! before are packed, a run at a time, to some ten octets each. Whoever asks for one of them has its
+//! whole run unpacked, and that stays so; [`Trace::each`] goes through all and keeps nothing.
 
 pub mod decision;
 pub mod event;
 pub mod jsonl;
+mod pack;
 pub mod text;
 
 pub use decision::{Decision, Outcome, Place};
 pub use event::{Closing, ConnId, Direction, Event, FileAct, Kind, ProcId};
 
 use crate::world::clock::Time;
+use pack::{Hops, Packed};
+use std::cell::OnceCell;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::rc::Rc;
@@ -66,17 +74,30 @@ pub enum Ends {
     },
 }
 
-/// Events are kept in blocks of this many, so that growing never copies what is there.
-const BLOCK: usize = 4096;
+/// How many events are packed together: so many that their texts repeat each other, and so few that
+/// they fit into the 64 KiB that LZ4 looks back.
+const RUN: usize = 512;
 
 /// The recorder and its list.
 #[derive(Default)]
 pub struct Trace {
     keep: Keep,
     count: u32,
-    blocks: Vec<Vec<Event>>,
+    /// Those that lie behind, [`RUN`] together.
+    runs: Vec<Run>,
+    /// Those after them, at most [`RUN`].
+    newest: Vec<Event>,
+    hops: Hops,
+    room: Vec<u8>,
     processes: Vec<ProcessName>,
     connections: Vec<Ends>,
+}
+
+/// Events that lie behind.
+struct Run {
+    packed: Packed,
+    /// The same, once somebody has asked for one of them.
+    unpacked: OnceCell<Vec<Event>>,
 }
 
 impl Trace {
@@ -94,12 +115,10 @@ impl Trace {
     pub fn record(&mut self, time: Time, process: ProcId, cause: Option<EventId>, kind: Kind) -> EventId {
         self.count = self.count.saturating_add(1);
         if self.keep == Keep::All {
-            if self.blocks.last().is_none_or(|b| b.len() == BLOCK) {
-                self.blocks.push(Vec::with_capacity(BLOCK));
+            if self.newest.len() == RUN {
+                self.pack_newest();
             }
-            if let Some(block) = self.blocks.last_mut() {
-                block.push(Event { time, process, cause, kind });
-            }
+            self.newest.push(Event { time, process, cause, kind });
         }
         EventId::new(self.count).unwrap_or(EventId::MIN)
     }
@@ -145,24 +164,92 @@ impl Trace {
         self.count == 0
     }
 
+    fn pack_newest(&mut self) {
+        let first = number(self.runs.len(), 0);
+        let packed = pack::pack(&self.newest, first, &mut self.hops, &mut self.room);
+        self.runs.push(Run { packed, unpacked: OnceCell::new() });
+        self.newest.clear();
+    }
+
+    /// The events of a run.
+    fn run(&self, n: usize) -> Option<&[Event]> {
+        match self.runs.get(n) {
+            Some(run) => Some(run.unpacked.get_or_init(|| run.packed.unpack(number(n, 0), &self.hops))),
+            None if n == self.runs.len() => Some(&self.newest),
+            None => None,
+        }
+    }
+
+    /// Calls `f` with each event and its number, in order.
+    pub fn each(&self, mut f: impl FnMut(EventId, &Event)) {
+        let mut all = |n: usize, events: &[Event]| {
+            for (i, event) in events.iter().enumerate() {
+                EventId::new(number(n, i)).into_iter().for_each(|id| f(id, event));
+            }
+        };
+        for (n, run) in self.runs.iter().enumerate() {
+            match run.unpacked.get() {
+                Some(events) => all(n, events),
+                None => all(n, &run.packed.unpack(number(n, 0), &self.hops)),
+            }
+        }
+        all(self.runs.len(), &self.newest);
+    }
+
     /// All events with their numbers, in order.
     pub fn events(&self) -> impl DoubleEndedIterator<Item = (EventId, &Event)> {
-        self.blocks.iter().enumerate().flat_map(|(b, block)| {
-            block
-                .iter()
-                .enumerate()
-                .filter_map(move |(i, e)| EventId::new((b * BLOCK + i) as u32 + 1).map(|id| (id, e)))
+        (0..=self.runs.len()).flat_map(|n| {
+            let events = self.run(n).unwrap_or_default();
+            events.iter().enumerate().filter_map(move |(i, e)| EventId::new(number(n, i)).map(|id| (id, e)))
         })
     }
 
     /// One event.
     pub fn event(&self, id: EventId) -> Option<&Event> {
         let n = id.get() as usize - 1;
-        self.blocks.get(n / BLOCK)?.get(n % BLOCK)
+        self.run(n / RUN)?.get(n % RUN)
     }
 
     /// The last event, if it is kept.
     pub fn last(&self) -> Option<&Event> {
-        self.blocks.last()?.last()
+        self.newest.last()
+    }
+}
+
+/// The number of an event of a run.
+fn number(run: usize, i: usize) -> u32 {
+    (run * RUN + i) as u32 + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_found_by_number_wherever_they_lie() {
+        let mut trace = Trace::new(Keep::All);
+        let all = 3 * RUN + 7;
+        for n in 0..all {
+            let cause = EventId::new(n as u32);
+            trace.record(Time::DEFAULT, ProcId(7), cause, Kind::Ended { status: n as i32 });
+        }
+        let is_nth = |e: &Event, n: usize| {
+            assert!(matches!(e.kind, Kind::Ended { status } if status as usize == n), "{n}: {e:?}");
+            assert_eq!(e.cause.map_or(0, EventId::get), n as u32);
+        };
+        let mut seen = 0;
+        trace.each(|id, e| {
+            is_nth(e, seen);
+            seen += 1;
+            assert_eq!(id.get() as usize, seen);
+        });
+        assert_eq!(seen, all);
+        for n in [0, 1, RUN - 1, RUN, 2 * RUN, 3 * RUN - 1, 3 * RUN, all - 1] {
+            is_nth(trace.event(EventId::new(n as u32 + 1).unwrap()).unwrap(), n);
+        }
+        assert!(trace.event(EventId::new(all as u32 + 1).unwrap()).is_none());
+        let backwards: Vec<u32> = trace.events().rev().map(|(id, _)| id.get()).collect();
+        assert!(backwards.iter().rev().copied().eq(1..=all as u32));
+        is_nth(trace.last().unwrap(), all - 1);
     }
 }

@@ -19,11 +19,11 @@ const SHORT: usize = 100;
 pub fn render(trace: &Trace, verbose: bool) -> String {
     let mut out = String::new();
     out.push_str("    #  time          host             process            what · cause\n");
-    for (id, event) in trace.events() {
+    trace.each(|id, event| {
         if verbose || is_telling(&event.kind) {
             line(trace, id, event, verbose, &mut out);
         }
-    }
+    });
     out
 }
 

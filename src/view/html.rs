@@ -41,7 +41,7 @@ pub fn html(trace: &Trace, title: &str) -> String {
          <th>host</th><th>process</th><th>what</th></tr></thead>\n<tbody>\n",
         trace.len()
     );
-    for (id, event) in trace.events() {
+    trace.each(|id, event| {
         let named = trace.process(event.process).filter(|p| p.pid > 0);
         let host = named.map_or(String::new(), |p| escaped(&p.host));
         let process = named.map_or(String::new(), |p| escaped(&format!("{}[{}]", p.program, p.pid)));
@@ -54,7 +54,7 @@ pub fn html(trace: &Trace, title: &str) -> String {
             event.time,
             escaped(&what)
         );
-    }
+    });
     let _ = write!(out, "</tbody>\n</table>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n");
     out
 }

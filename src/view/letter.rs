@@ -3,7 +3,10 @@
 
 use super::reading::{Reading, Seen, field};
 use crate::trace::{Direction, ProcId};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+
+/// The most letters of one picture or story.
+const FOLLOWED: usize = 12;
 
 /// A message in the queue of one host.
 pub struct Letter<'t> {
@@ -90,6 +93,29 @@ pub fn picked_up<'t>(reading: Reading<'t>, maildrop: &str) -> Option<(&'t str, &
     let mut before = reading.between(0, gone.number()).rev();
     let log = before.find(|e| e.event.process == gone.event.process && e.log().is_some())?;
     log.log()?.split_once(": uid=").map(|(id, _)| (log.host, id))
+}
+
+/// The letters that a letter became, those that they became, and so on: breadth first, each once,
+/// [`FOLLOWED`] at most. `next` are the first of them: the letter's successors, or some.
+pub fn followers<'t>(
+    reading: Reading<'t>,
+    letter: &Letter<'t>,
+    next: Vec<(&'t str, &'t str)>,
+) -> impl Iterator<Item = Letter<'t>> {
+    let mut next = VecDeque::from(next);
+    let mut seen = BTreeSet::from([(letter.host, letter.id)]);
+    std::iter::from_fn(move || {
+        while seen.len() < FOLLOWED {
+            let (host, id) = next.pop_front()?;
+            if seen.insert((host, id))
+                && let Some(letter) = Letter::find(reading, Some(host), id)
+            {
+                next.extend(letter.successors());
+                return Some(letter);
+            }
+        }
+        None
+    })
 }
 
 impl<'t> Letter<'t> {

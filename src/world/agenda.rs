@@ -5,9 +5,7 @@ use super::World;
 use super::clock::Time;
 use super::stream::{Item, Pipe};
 use crate::trace::EventId;
-use rustc_hash::FxHashSet;
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 /// A task of the world: an index that is used again, with the generation that tells its users apart.
@@ -25,6 +23,8 @@ pub(super) enum Action {
     Arrive(Rc<Pipe>, Item),
     /// Whatever the network or the scenario has to do then.
     Call(Box<dyn FnOnce(&World)>),
+    /// None: the entry was taken back.
+    Nothing,
 }
 
 /// Does the world come to rest while this entry still waits?
@@ -44,33 +44,27 @@ pub(super) struct Entry {
     pub action: Action,
 }
 
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
-impl Eq for Entry {}
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Entry {
-    /// The greatest entry is the next one: `BinaryHeap` gives the greatest first.
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, other.number).cmp(&(self.at, self.number))
-    }
+/// What is to happen at one instant, in order. Most of it is put down for few instants: a hand-over
+/// takes the same time for all, and so does a pause.
+#[derive(Default)]
+struct Instant {
+    entries: VecDeque<Entry>,
+    /// Those of them that have not been taken back.
+    live: usize,
 }
 
-/// The heap of entries.
+/// The entries, by instant.
 #[derive(Default)]
 pub(super) struct Agenda {
-    heap: BinaryHeap<Entry>,
+    instants: BTreeMap<Time, Instant>,
+    /// Instants that are over, whose room is used again.
+    spare: Vec<Instant>,
     next: u64,
     busy: usize,
-    /// Entries taken back that still lie in the heap.
-    cancelled: FxHashSet<u64>,
 }
+
+/// How many instants that are over are kept for their room, and for how many entries each.
+const SPARE: (usize, usize) = (64, 4096);
 
 impl Agenda {
     /// Puts an entry down and gives its number.
@@ -78,55 +72,74 @@ impl Agenda {
         let number = self.next;
         self.next += 1;
         self.busy += usize::from(weight == Weight::Busy);
-        self.heap.push(Entry { at, number, weight, cause, action });
+        let instant = self.instants.entry(at).or_insert_with(|| self.spare.pop().unwrap_or_default());
+        instant.entries.push_back(Entry { at, number, weight, cause, action });
+        instant.live += 1;
         number
     }
 
-    /// Takes an entry back that has not come due yet.
-    pub fn cancel(&mut self, number: u64, weight: Weight) {
-        if !self.cancelled.insert(number) {
+    /// Takes an entry back that has not come due yet. When the world ends, timers let go of entries
+    /// that are gone already.
+    pub fn cancel(&mut self, at: Time, number: u64) {
+        let Some(instant) = self.instants.get_mut(&at) else { return };
+        let Ok(n) = instant.entries.binary_search_by_key(&number, |e| e.number) else { return };
+        let entry = &mut instant.entries[n];
+        if matches!(std::mem::replace(&mut entry.action, Action::Nothing), Action::Nothing) {
             return;
         }
-        // When the world ends, timers let go of entries that are gone already.
-        self.busy = self.busy.saturating_sub(usize::from(weight == Weight::Busy));
-        if self.cancelled.len() > 1024 && self.cancelled.len() > self.heap.len() / 2 {
-            let cancelled = std::mem::take(&mut self.cancelled);
-            self.heap.retain(|e| !cancelled.contains(&e.number));
+        self.busy -= usize::from(entry.weight == Weight::Busy);
+        instant.live -= 1;
+        if instant.live == 0 {
+            self.end(at);
         }
     }
 
     /// The next entry, taken off.
     pub fn take(&mut self) -> Option<Entry> {
-        self.drop_cancelled();
-        let entry = self.heap.pop()?;
-        self.busy -= usize::from(entry.weight == Weight::Busy);
-        Some(entry)
+        loop {
+            let mut first = self.instants.first_entry()?;
+            let entry = first.get_mut().entries.pop_front()?;
+            if matches!(entry.action, Action::Nothing) {
+                continue;
+            }
+            first.get_mut().live -= 1;
+            if first.get().live == 0 {
+                self.end(entry.at);
+            }
+            self.busy -= usize::from(entry.weight == Weight::Busy);
+            return Some(entry);
+        }
     }
 
     /// The next entry for which `wanted` holds, taken off.
     pub fn take_where(&mut self, wanted: impl Fn(&Entry) -> bool) -> Option<Entry> {
-        let live = self.heap.iter().filter(|e| !self.cancelled.contains(&e.number));
-        let number = live.filter(|e| wanted(e)).max()?.number;
-        let (mut found, rest): (Vec<Entry>, Vec<Entry>) =
-            std::mem::take(&mut self.heap).into_iter().partition(|e| e.number == number);
-        self.heap = rest.into();
-        let entry = found.pop()?;
+        let is_wanted = |e: &Entry| !matches!(e.action, Action::Nothing) && wanted(e);
+        let (at, instant, n) = self.instants.iter_mut().find_map(|(at, instant)| {
+            instant.entries.iter().position(is_wanted).map(|n| (*at, instant, n))
+        })?;
+        let entry = instant.entries.remove(n)?;
+        instant.live -= 1;
+        if instant.live == 0 {
+            self.end(at);
+        }
         self.busy -= usize::from(entry.weight == Weight::Busy);
         Some(entry)
     }
 
     /// When the next entry is due.
-    pub fn next_time(&mut self) -> Option<Time> {
-        self.drop_cancelled();
-        self.heap.peek().map(|e| e.at)
+    pub fn next_time(&self) -> Option<Time> {
+        self.instants.first_key_value().map(|(at, _)| *at)
     }
 
-    fn drop_cancelled(&mut self) {
-        while !self.cancelled.is_empty()
-            && let Some(e) = self.heap.peek()
-            && self.cancelled.remove(&e.number)
+    /// Nothing is left to be done at an instant.
+    fn end(&mut self, at: Time) {
+        let (most, room) = SPARE;
+        if let Some(mut instant) = self.instants.remove(&at)
+            && self.spare.len() < most
+            && instant.entries.capacity() <= room
         {
-            self.heap.pop();
+            instant.entries.clear();
+            self.spare.push(instant);
         }
     }
 
@@ -138,7 +151,6 @@ impl Agenda {
     /// Forgets everything.
     pub fn clear(&mut self) -> Vec<Entry> {
         self.busy = 0;
-        self.cancelled.clear();
-        std::mem::take(&mut self.heap).into_vec()
+        std::mem::take(&mut self.instants).into_values().flat_map(|instant| instant.entries).collect()
     }
 }

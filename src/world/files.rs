@@ -1,7 +1,7 @@
 //! Files by their paths, with the rights of a process; what changes is recorded.
 
 use super::errno::{Errno, Sys};
-use super::fs::{Access, Fs, Ino, Kind as NodeKind, OpenFlags, Special, Stat, Touch};
+use super::fs::{Access, Fs, Ino, Kind as NodeKind, Mark, OpenFlags, Special, Stat, Touch, Version};
 use super::open::{Mode, Open};
 use super::process::Process;
 use crate::trace::{FileAct, Kind};
@@ -67,6 +67,18 @@ impl Process {
             NodeKind::CharDevice(_) => Ok(Bytes::new()),
             _ => Err(Errno::EINVAL),
         }
+    }
+
+    /// Which content of a file [`read_file`](Process::read_file) would give.
+    ///
+    /// # Errors
+    /// Those of open(2).
+    pub fn content_version(&self, path: &str) -> Sys<Version> {
+        let fs = self.host().fs();
+        let cred = self.cred();
+        let ino = fs.resolve(&cred, self.cwd(), path, true)?;
+        fs.access(&cred, ino, Access::READ)?;
+        Ok(fs.content_version(ino))
     }
 
     /// The whole content of a file, as text; octets that are no UTF-8 are replaced.
@@ -182,6 +194,16 @@ impl Process {
         let ino = self.directory(&fs, path, Access::READ | Access::EXEC)?;
         let found = fs.readdir_newest_first_where(ino, wanted)?;
         Ok(found.map(|(name, stat)| (name.into(), stat)).collect())
+    }
+
+    /// What a directory is like, to find out whether a look at its files need be repeated.
+    ///
+    /// # Errors
+    /// Those of opendir(3).
+    pub fn mark(&self, path: &str) -> Sys<Mark> {
+        let fs = self.host().fs();
+        let ino = self.directory(&fs, path, Access::READ)?;
+        fs.mark(ino)
     }
 
     /// Removes a name.

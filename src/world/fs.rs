@@ -63,6 +63,19 @@ pub const MAX_FILE: u64 = 1 << 30;
 /// The unit in which files take room, in bytes.
 pub const PAGE: u64 = 4096;
 
+/// Which content of which file: what a cache of it is valid for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Version(Ino, u64);
+
+/// What a directory was like when its files' times of modification were looked at: as long as it is
+/// the same, no file in it is older than was seen then.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mark {
+    dir: Ino,
+    given: u64,
+    moved_back: u64,
+}
+
 /// The file system of one host.
 #[derive(Clone)]
 pub struct Fs {
@@ -72,6 +85,8 @@ pub struct Fs {
     capacity: Option<u64>,
     used: u64,
     changes: u64,
+    /// How often a file's time of modification has become an earlier one.
+    moved_back: u64,
 }
 
 impl Fs {
@@ -83,7 +98,7 @@ impl Fs {
         let mut table = Table::default();
         let root = table.next();
         table.add(Node::new(Body::Dir(Dir::new(root, "")), 0o755, 0, 0, now));
-        Fs { table, root, locks: Locks::default(), capacity: None, used: 0, changes: 0 }
+        Fs { table, root, locks: Locks::default(), capacity: None, used: 0, changes: 0, moved_back: 0 }
     }
 
     /// The root directory.
@@ -204,7 +219,19 @@ impl Fs {
         self.node(ino).version
     }
 
+    /// The same with the inode, as one value to compare.
+    pub fn content_version(&self, ino: Ino) -> Version {
+        Version(ino, self.version(ino))
+    }
+
+    /// The directory as it is now.
+    pub fn mark(&self, dir: Ino) -> Sys<Mark> {
+        let given = self.dir(dir)?.given;
+        Ok(Mark { dir, given, moved_back: self.moved_back })
+    }
+
     /// fstat(2).
+    #[inline]
     pub fn stat(&self, ino: Ino) -> Stat {
         let node = self.node(ino);
         Stat {
@@ -348,6 +375,7 @@ impl Fs {
         let before = node.room();
         let Body::File(content) = &mut node.body else { return Err(Errno::EINVAL) };
         edit(content);
+        self.moved_back += u64::from(now < node.mtime);
         (node.mtime, node.ctime) = (now, now);
         self.used = self.used - before + node.room();
         self.changes += 1;

@@ -272,9 +272,9 @@ impl World {
         self.put(at.max(self.now()), weight, Action::Wake(task))
     }
 
-    /// Takes an entry back.
-    pub(crate) fn cancel(&self, entry: u64, weight: Weight) {
-        self.0.agenda.borrow_mut().cancel(entry, weight);
+    /// Takes an entry back, which was put down for `at`.
+    pub(crate) fn cancel(&self, at: Time, entry: u64) {
+        self.0.agenda.borrow_mut().cancel(at, entry);
     }
 
     /// Has a task polled within the present entry of the agenda.
@@ -352,6 +352,7 @@ impl World {
             Action::Wake(task) => self.poll(task, cause),
             Action::Arrive(pipe, item) => pipe.arrive(self, item),
             Action::Call(f) => f(self),
+            Action::Nothing => {}
         }
         loop {
             let Some(task) = self.0.ready.borrow_mut().pop_front() else { break };
@@ -378,7 +379,7 @@ impl World {
                 tasks.slots.get(task.slot as usize).map(|s| s.process)
             }
             Action::Arrive(pipe, _) => Some(pipe.owner()),
-            Action::Call(_) => None,
+            Action::Call(_) | Action::Nothing => None,
         };
         let mut agenda = self.0.agenda.borrow_mut();
         let mine = agenda.take_where(|e| e.at <= limit && process(e).is_some_and(&ours));
@@ -401,7 +402,7 @@ impl World {
 
     /// When the next thing happens, if anything is to happen.
     pub fn next_time(&self) -> Option<Time> {
-        self.0.agenda.borrow_mut().next_time()
+        self.0.agenda.borrow().next_time()
     }
 
     /// Sets the clock to `at`, where nothing happens before.
@@ -413,7 +414,7 @@ impl World {
 
     /// Runs on until `at`, and sets the clock there.
     pub fn run_until(&self, at: Time) {
-        while self.0.agenda.borrow_mut().next_time().is_some_and(|t| t <= at) && self.step() {}
+        while self.0.agenda.borrow().next_time().is_some_and(|t| t <= at) && self.step() {}
         if self.0.failure.borrow().is_none() && at > self.now() {
             self.0.now.set(at);
         }
@@ -422,7 +423,7 @@ impl World {
     /// Runs on until `done` says so, at most until `limit`; tells whether it was done.
     pub fn run_while(&self, limit: Time, mut done: impl FnMut() -> bool) -> bool {
         while !done() {
-            if self.0.agenda.borrow_mut().next_time().is_none_or(|t| t > limit) || !self.step() {
+            if self.0.agenda.borrow().next_time().is_none_or(|t| t > limit) || !self.step() {
                 return done();
             }
         }

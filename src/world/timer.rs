@@ -39,7 +39,7 @@ impl Drop for Timer<'_> {
         if let Some(entry) = self.entry.take()
             && self.world.now() < self.deadline
         {
-            self.world.cancel(entry, self.weight);
+            self.world.cancel(self.deadline, entry);
         }
     }
 }

@@ -13,7 +13,6 @@
 
 use super::Append;
 use crate::postfix::deliver::Dsn;
-use std::fmt::Write;
 
 /// A recipient in a log file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,12 +36,21 @@ pub struct Entry {
 /// An entry as text.
 pub fn entry(append: &Append) -> String {
     let (r, dsn) = (&append.recipient, &append.dsn);
-    let mut out = String::with_capacity(200);
     let reason = &*dsn.reason;
-    let _ = write!(out, "\n<{}>: {reason}\nrecipient={}\n", r.address, r.address);
+    let mut out = String::with_capacity(150 + 2 * (r.address.len() + reason.len()));
+    for part in ["\n<", &r.address, ">: ", reason, "\nrecipient=", &r.address, "\n"] {
+        out.push_str(part);
+    }
     let mut field = |name: &str, value: &str| {
         if !value.is_empty() {
-            let _ = writeln!(out, "{name}={}", value.replace(['\n', '\r'], " "));
+            out.push_str(name);
+            out.push('=');
+            // A line end within would begin another field.
+            for (n, line) in value.split(['\n', '\r']).enumerate() {
+                out.push_str(if n > 0 { " " } else { "" });
+                out.push_str(line);
+            }
+            out.push('\n');
         }
     };
     if !r.original.eq_ignore_ascii_case(&r.address) {
@@ -56,7 +64,7 @@ pub fn entry(append: &Append) -> String {
         field("notify_flags", &r.dsn_notify.to_string());
     }
     field("status", &dsn.status);
-    field("action", &append.action);
+    field("action", append.action);
     field("diag_type", &dsn.diagnostic_type);
     field("diag_text", &dsn.diagnostic_text);
     field("mta_type", &dsn.mta_type);
@@ -115,7 +123,7 @@ mod tests {
             recipient,
             relay: "none".into(),
             dsn: dsn.clone(),
-            action: "delayed".into(),
+            action: "delayed",
         };
         let text = entry(&append) + &entry(&append);
         let read = parse(&text);

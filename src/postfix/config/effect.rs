@@ -371,7 +371,7 @@ pub const HAS_EFFECT: &[&str] = &[
 ];
 
 /// Settings of one transport, `TRANSPORT_what`, that the lab honours.
-const OF_TRANSPORTS: [&str; 6] = [
+pub const OF_TRANSPORTS: [&str; 6] = [
     "_destination_concurrency_failed_cohort_limit",
     "_destination_concurrency_limit",
     "_destination_rate_delay",
@@ -393,6 +393,11 @@ fn refers(value: &str, name: &str) -> bool {
     })
 }
 
+/// Does a parameter do something in the lab?
+pub fn has_effect(name: &str) -> bool {
+    HAS_EFFECT.binary_search(&name).is_ok() || of_transport(name)
+}
+
 impl Config {
     /// The parameters that someone set and that have no effect in the lab, with their places.
     /// Those that are there to be used as `$name` in another setting are left out, as are names that are
@@ -400,7 +405,7 @@ impl Config {
     pub fn without_effect(&self) -> Vec<(Rc<str>, Place)> {
         self.settings()
             .filter(|(name, _)| super::parameters::find(name).is_some())
-            .filter(|(name, _)| HAS_EFFECT.binary_search(&&***name).is_err() && !of_transport(name))
+            .filter(|(name, _)| !has_effect(name))
             .filter(|(name, _)| !self.settings().any(|(_, other)| refers(&other.value, name)))
             .map(|(name, setting)| (name.clone(), setting.place.clone()))
             .collect()

@@ -128,24 +128,27 @@ pub fn time(text: &str, unit: u8) -> Option<i64> {
     }
 }
 
+/// Where the first word of a text ends: what stands in braces is one word, braces and all.
+pub fn word_end(text: &str, between: impl Fn(char) -> bool) -> usize {
+    let mut depth = 0usize;
+    let ends = |&(_, c): &(usize, char)| {
+        match c {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0 && between(c)
+    };
+    text.char_indices().find(ends).map_or(text.len(), |(at, _)| at)
+}
+
 /// The words of a list, between blanks and commas; what stands in braces is one word, braces and all.
 pub fn words(text: &str) -> Vec<&str> {
     let between = |c: char| c == ',' || super::main_cf::is_blank(c);
     let mut found = Vec::new();
     let mut rest = text.trim_start_matches(between);
     while !rest.is_empty() {
-        let mut depth = 0usize;
-        let end = rest
-            .char_indices()
-            .find(|&(_, c)| {
-                match c {
-                    '{' => depth += 1,
-                    '}' => depth = depth.saturating_sub(1),
-                    _ => {}
-                }
-                depth == 0 && between(c)
-            })
-            .map_or(rest.len(), |(i, _)| i);
+        let end = word_end(rest, between);
         found.push(&rest[..end]);
         rest = rest[end..].trim_start_matches(between);
     }

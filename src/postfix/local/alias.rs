@@ -112,13 +112,13 @@ impl<'a> Work<'a> {
     }
 
     /// Tells a sender who asked for it that the name stood for others.
-    pub(super) async fn report_expansion(&self, state: &State, action: &str) {
+    pub(super) async fn report_expansion(&self, state: &State, action: &'static str) {
         let append = Append {
             id: self.delivery.request.id.clone(),
             recipient: state.rcpt.clone(),
             relay: super::RELAY.into(),
             dsn: Dsn::new("2.0.0", "alias expanded"),
-            action: action.into(),
+            action,
         };
         bounce::append(self.daemon(), "trace", append).await;
     }

@@ -4,6 +4,7 @@ use crate::postfix::config::expand::{self, ExpandError, Names};
 use crate::postfix::config::main_cf::is_blank;
 use crate::postfix::config::master_cf::{self, Entry};
 use crate::postfix::config::parameters::{self, OF_COMMAND_SERVICE, OF_TRANSPORT};
+use crate::postfix::config::typed::{self, word_end};
 use crate::postfix::config::{Config, ConfigError, Place, host};
 use crate::world::errno::Errno;
 use crate::world::process::Process;
@@ -214,7 +215,9 @@ impl Shown {
 
     /// All names of a class, sorted.
     fn names(&self, class: Option<&str>) -> BTreeSet<Cow<'_, str>> {
-        let wants = |which: &str| class.is_none_or(|c| c == which || c == "all");
+        let has =
+            |c: &str, which: &str| typed::words(c).into_iter().any(|word| word == which || word == "all");
+        let wants = |which: &str| class.is_none_or(|c| has(c, which));
         let mut names = BTreeSet::new();
         if wants("builtin") {
             names.extend(parameters::all().iter().map(|p| Cow::Borrowed(p.name)));
@@ -328,18 +331,7 @@ pub fn blank_words(text: &str) -> Vec<Cow<'_, str>> {
     let mut words = Vec::new();
     let mut rest = text.trim_matches(is_blank);
     while !rest.is_empty() {
-        let mut depth = 0usize;
-        let end = rest
-            .char_indices()
-            .find(|&(_, c)| {
-                match c {
-                    '{' => depth += 1,
-                    '}' => depth = depth.saturating_sub(1),
-                    _ => {}
-                }
-                depth == 0 && is_blank(c)
-            })
-            .map_or(rest.len(), |(i, _)| i);
+        let end = word_end(rest, is_blank);
         let word = &rest[..end];
         let single: Vec<&str> = word.split(is_blank).filter(|w| !w.is_empty()).collect();
         words.push(if single.len() > 1 { Cow::Owned(single.join(" ")) } else { Cow::Borrowed(word) });

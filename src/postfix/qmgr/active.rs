@@ -1,7 +1,7 @@
 //! A message in the active queue, from being read to being removed, deferred or returned.
 
 use super::site::{Admission, Pace, SiteName};
-use super::{Qmgr, queue};
+use super::{Qmgr, Transport, queue};
 use crate::postfix::bounce::{self, Report, ReportKind};
 use crate::postfix::deliver::{self, Dsn};
 use crate::postfix::ipc::{AddressClass, DeliveryReport, DeliveryRequest, RewriteContext, TraceFlags};
@@ -22,6 +22,13 @@ pub struct Message {
     file: QueueFile,
     /// When it was taken up.
     since: Time,
+    trace: TraceFlags,
+    context: RewriteContext,
+    /// `RET=FULL` (true), `RET=HDRS` (false).
+    ret_full: Option<bool>,
+    /// `ENVID=`, or empty.
+    envid: Rc<str>,
+    eight_bit: bool,
     deferred: Cell<bool>,
     /// Somebody wants it tried now (`postqueue -f`, `-i`, `-s`).
     flush: bool,
@@ -36,26 +43,22 @@ impl Message {
             // What was said of the last try is no longer true.
             let _ = p.unlink(&queue::path("defer", &id));
         }
-        Ok(Message { id, file, since: p.now(), deferred: Cell::new(false), flush })
-    }
-
-    fn trace_flags(&self) -> TraceFlags {
-        TraceFlags::read(self.file.attribute("trace_flags").as_deref())
-    }
-
-    fn context(&self) -> RewriteContext {
-        match self.file.attribute("rewrite_context").as_deref() {
-            Some("remote") => RewriteContext::Remote,
-            _ => RewriteContext::Local,
-        }
-    }
-
-    fn ret_full(&self) -> Option<bool> {
-        self.file.attribute("ret_flags").map(|v| v == "1")
-    }
-
-    fn envid(&self) -> Rc<str> {
-        self.file.attribute("envelope_id").map_or_else(|| "".into(), Into::into)
+        let attribute = |name: &str| file.attribute(name);
+        Ok(Message {
+            since: p.now(),
+            trace: TraceFlags::read(attribute("trace_flags").as_deref()),
+            context: match attribute("rewrite_context").as_deref() {
+                Some("remote") => RewriteContext::Remote,
+                _ => RewriteContext::Local,
+            },
+            ret_full: attribute("ret_flags").map(|v| v == "1"),
+            envid: attribute("envelope_id").map_or_else(|| "".into(), Into::into),
+            eight_bit: attribute("encoding").is_some_and(|v| v == "8bit"),
+            deferred: Cell::new(false),
+            flush,
+            id,
+            file,
+        })
     }
 
     fn report(&self, kind: ReportKind) -> Report {
@@ -63,8 +66,8 @@ impl Message {
             kind,
             id: self.id.clone(),
             sender: self.file.sender.clone(),
-            dsn_envid: self.envid(),
-            dsn_ret_full: self.ret_full(),
+            dsn_envid: self.envid.clone(),
+            dsn_ret_full: self.ret_full,
         }
     }
 }
@@ -91,6 +94,7 @@ pub async fn deliver(qmgr: Rc<Qmgr>, message: Rc<Message>) {
         file.recipients.len()
     ));
     let batches = qmgr.sort(&message).await;
+    qmgr.feed();
     let open = Rc::new(Open { left: Cell::new(batches.len()), waiting: RefCell::default() });
     let mut batches = batches.into_iter();
     let first = batches.next();
@@ -145,7 +149,10 @@ impl Qmgr {
     async fn sort(&self, message: &Message) -> Vec<Batch> {
         let mut sorted = Vec::with_capacity(message.file.recipients.len());
         // A redirected message goes to one address, for the first of its recipients.
-        let redirected = self.redirected(message).await;
+        let redirected = match message.file.redirect {
+            Some(_) => Box::pin(self.redirected(message)).await,
+            None => None,
+        };
         let recipients = match &redirected {
             Some(only) => std::slice::from_ref(only),
             None => &message.file.recipients[..],
@@ -153,10 +160,10 @@ impl Qmgr {
         for rcpt in recipients {
             let (transport, nexthop, address, class) = self.destination(message, rcpt).await;
             let rcpt = Recipient { address, ..rcpt.clone() };
-            if class == Some(AddressClass::Local) && self.discards(message, &rcpt).await {
+            if class == Some(AddressClass::Local) && Box::pin(self.discards(message, &rcpt)).await {
                 continue;
             }
-            let limit = self.limit(&transport, "destination_recipient_limit", 50);
+            let limit = self.transport(&transport).recipient_limit;
             let is_reason = ["error", "retry"].contains(&&*transport);
             // An agent that takes one recipient at a time has a destination for each.
             let place: Rc<str> = if limit == 1 && !is_reason {
@@ -208,7 +215,7 @@ impl Qmgr {
     /// `default_filter_nexthop`, or else the recipient's domain.
     fn filtered(&self, message: &Message, rcpt: &Recipient) -> Option<Destination> {
         let filter = message.file.filter.as_ref().filter(|_| message.file.redirect.is_none())?;
-        if message.trace_flags().is_rehearsal() {
+        if message.trace.is_rehearsal() {
             return None;
         }
         let (transport, nexthop) = filter.split_once(':').unwrap_or((filter, ""));
@@ -237,14 +244,14 @@ impl Qmgr {
         let times = [message.file.arrival, message.since, now, now, now];
         let text = "undeliverable postmaster notification discarded";
         let dsn = Dsn::new("2.0.0", text);
-        let status = match message.trace_flags() {
+        let status = match message.trace {
             TraceFlags::Probe => {
                 deliver::probed(&self.daemon, &message.id, rcpt, verify::Status::Ok, &dsn.reason).await
             }
             TraceFlags::VerifyOnly => "deliverable",
             TraceFlags::None | TraceFlags::Record => "sent",
         };
-        let line = deliver::line(&message.id, rcpt, "none", times, &dsn, status);
+        let line = deliver::line(&message.id, rcpt, "none", times, (&dsn.status, &dsn.reason), status);
         self.daemon.msg.log(&line);
         deliver::strike(&self.daemon.p, &message.id, rcpt);
         true
@@ -256,7 +263,7 @@ impl Qmgr {
         let destination = match self.filtered(message, rcpt) {
             Some(filtered) => filtered,
             None => {
-                let probe = message.trace_flags() == TraceFlags::Probe;
+                let probe = message.trace == TraceFlags::Probe;
                 let (p, sender) = (&self.daemon.p, &message.file.sender);
                 let resolved = self.rewriter.resolve_for(p, sender, &rcpt.address, probe).await;
                 if resolved.failed {
@@ -314,19 +321,29 @@ impl Qmgr {
     /// One hand-over to a delivery agent, once its destination has room for it.
     async fn deliver_batch(&self, message: &Message, batch: Batch) {
         let world = self.daemon.p.world();
-        let pace = self.pace(&batch.transport);
+        let pace = self.transport(&batch.transport).pace;
         match self.sites.enter(world, &batch.site, &pace).await {
             Admission::Go => {
                 let report = self.hand_over(message, &batch.transport, batch.nexthop, batch.recipients).await;
                 message.deferred.set(message.deferred.get() | report.deferred);
                 self.sites.done(world, &batch.site, report.site_down.as_ref(), &pace);
             }
-            Admission::Down(dsn) => {
-                let reason = format!("{} delivery temporarily suspended: {}", dsn.status, dsn.reason);
-                let report = self.hand_over(message, "retry", reason.into(), batch.recipients).await;
+            Admission::Down(reason) => {
+                let report = self.hand_over(message, "retry", reason, batch.recipients).await;
                 message.deferred.set(message.deferred.get() | report.deferred);
             }
         }
+    }
+
+    /// What is set for a transport.
+    fn transport(&self, name: &Rc<str>) -> Transport {
+        if let Some(known) = self.transports.borrow().get(name) {
+            return *known;
+        }
+        let recipient_limit = self.limit(name, "destination_recipient_limit", 50);
+        let transport = Transport { recipient_limit, pace: self.pace(name) };
+        self.transports.borrow_mut().insert(name.clone(), transport);
+        transport
     }
 
     /// How fast deliveries of a transport may follow each other.
@@ -368,14 +385,14 @@ impl Qmgr {
             nexthop,
             sender: message.file.sender.clone(),
             recipients,
-            dsn_envid: message.envid(),
-            dsn_ret_full: message.ret_full(),
-            eight_bit: message.file.attribute("encoding").is_some_and(|v| v == "8bit"),
-            context: message.context(),
+            dsn_envid: message.envid.clone(),
+            dsn_ret_full: message.ret_full,
+            eight_bit: message.eight_bit,
+            context: message.context,
             arrival: message.file.arrival,
             active: message.since,
             handed: p.now(),
-            trace: message.trace_flags(),
+            trace: message.trace,
             file: message.file.file.clone(),
             data_offset: message.file.data_offset,
         };
@@ -422,19 +439,16 @@ impl Qmgr {
         }
         let failed = |what: &str| self.daemon.msg.log(&format!("{id}: status=deferred ({what} failed)"));
         if p.exists(&queue::path("bounce", id))
-            && !bounce::flush(&self.daemon, "bounce", message.report(ReportKind::Failure)).await
+            && !self.flush("bounce", message.report(ReportKind::Failure)).await
         {
             // Nobody knows yet what failed: whatever its age, the message stays until somebody does.
             failed("bounce");
             return self.defer(message);
         }
         if p.exists(&queue::path("trace", id)) {
-            let kind = if message.trace_flags() == TraceFlags::None {
-                ReportKind::Success
-            } else {
-                ReportKind::Trace
-            };
-            if bounce::flush(&self.daemon, "trace", message.report(kind)).await {
+            let kind =
+                if message.trace == TraceFlags::None { ReportKind::Success } else { ReportKind::Trace };
+            if self.flush("trace", message.report(kind)).await {
                 self.no_second_report(message);
             } else {
                 failed("trace");
@@ -450,7 +464,7 @@ impl Qmgr {
             let sender = &message.file.sender;
             let what = if forced { "force-expired" } else { "expired" };
             self.daemon.msg.log(&format!("{id}: from=<{sender}>, status={what}, returned to sender"));
-            if bounce::flush(&self.daemon, "defer", message.report(ReportKind::Failure)).await {
+            if self.flush("defer", message.report(ReportKind::Failure)).await {
                 return self.remove(id);
             }
             failed("bounce");
@@ -459,13 +473,18 @@ impl Qmgr {
         if let Some((offset, at)) = message.file.warn
             && p.now() + Duration::from_secs(1) >= at
         {
-            if bounce::flush(&self.daemon, "defer", message.report(ReportKind::Delay)).await {
+            if self.flush("defer", message.report(ReportKind::Delay)).await {
                 self.no_second_warning(id, offset);
             } else {
                 failed("delay notification");
             }
         }
         self.defer(message);
+    }
+
+    /// Has a notification written. It is rare, and its state need not lie in that of every message.
+    async fn flush(&self, service: &str, report: Report) -> bool {
+        Box::pin(bounce::flush(&self.daemon, service, report)).await
     }
 
     fn lifetime(&self, message: &Message) -> Duration {

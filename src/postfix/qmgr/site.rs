@@ -3,16 +3,18 @@
 //!
 //! A destination is a transport and a next hop. It starts with `initial_destination_concurrency`;
 //! every delivery that gets through adds one, up to `TRANSPORT_destination_concurrency_limit`, and
-//! every one that finds the destination down takes one away. After as many failures as make a
-//! whole cohort the destination is left alone for `minimal_backoff_time`, and what waits for it is
-//! deferred without another try.
+//! every one that finds the destination down takes one away, the first in a row takes two. After as
+//! many failures as make a whole cohort, each counted as the part of the window that it is, the
+//! destination is left alone for `minimal_backoff_time`, and what waits for it is deferred without
+//! another try.
 
 use crate::postfix::deliver::Dsn;
 use crate::world::World;
 use crate::world::agenda::TaskId;
 use crate::world::clock::{Duration, Time};
+use rustc_hash::FxHashMap;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
@@ -23,7 +25,7 @@ pub type SiteName = (Rc<str>, Rc<str>);
 /// All destinations that something is known of.
 #[derive(Default)]
 pub struct Sites {
-    sites: RefCell<BTreeMap<SiteName, Site>>,
+    sites: RefCell<FxHashMap<SiteName, Site>>,
 }
 
 struct Site {
@@ -33,12 +35,16 @@ struct Site {
     waiting: VecDeque<TaskId>,
     /// The part of a cohort that has failed in a row.
     failed_cohorts: f64,
-    down: Option<(Time, Dsn)>,
+    /// Has the window become smaller since it last grew?
+    has_shrunk: bool,
+    /// Until when it is left alone, and the next hop, a reason, of what comes for it meanwhile.
+    down: Option<(Time, Rc<str>)>,
     /// No delivery begins before this.
     not_before: Time,
 }
 
 /// How fast deliveries to a destination may follow each other.
+#[derive(Clone, Copy)]
 pub struct Pace {
     /// How many at a time to begin with (`initial_destination_concurrency`).
     pub initial: usize,
@@ -56,8 +62,8 @@ pub struct Pace {
 pub enum Admission {
     /// Yes; [`Sites::done`] must follow.
     Go,
-    /// No: the destination is down, for this reason.
-    Down(Dsn),
+    /// No: the destination is down. This is where to go instead by way of `retry`.
+    Down(Rc<str>),
 }
 
 impl Sites {
@@ -77,13 +83,13 @@ impl Sites {
         poll_fn(|_| {
             let mut sites = self.sites.borrow_mut();
             let site = sites.entry(name.clone()).or_insert_with(|| Site::new(pace));
-            if let Some((until, dsn)) = &site.down {
+            if let Some((until, reason)) = &site.down {
                 if world.now() < *until {
-                    return Poll::Ready((Admission::Down(dsn.clone()), Duration::ZERO));
+                    return Poll::Ready((Admission::Down(reason.clone()), Duration::ZERO));
                 }
                 site.down = None;
                 site.window = pace.initial.min(site.limit);
-                site.failed_cohorts = 0.0;
+                (site.failed_cohorts, site.has_shrunk) = (0.0, false);
             }
             if site.running < site.window {
                 let now = world.now();
@@ -110,17 +116,24 @@ impl Sites {
         site.running = site.running.saturating_sub(1);
         match down {
             None => {
+                if site.down.take().is_some() {
+                    site.window = (site.running + 1).min(site.limit);
+                }
                 // Growth follows use: a destination that is not busy needs no more room.
-                if site.window < site.running + 1 + pace.initial {
-                    site.window = (site.window + 1).min(site.limit);
+                if site.window < site.running + 1 + pace.initial && site.window < site.limit {
+                    site.window += 1;
+                    site.has_shrunk = false;
                 }
                 site.failed_cohorts = 0.0;
             }
             Some(dsn) => {
                 site.failed_cohorts += 1.0 / site.window as f64;
-                site.window = (site.window - 1).max(1);
+                // Bad news counts at once: half of what makes the next step goes ahead of the first.
+                let step = if std::mem::replace(&mut site.has_shrunk, true) { 1 } else { 2 };
+                site.window = site.window.saturating_sub(step).max(1);
                 if pace.failed_cohorts > 0 && site.failed_cohorts >= pace.failed_cohorts as f64 {
-                    site.down = Some((world.now() + pace.rest, dsn.clone()));
+                    let reason = format!("{} delivery temporarily suspended: {}", dsn.status, dsn.reason);
+                    site.down.get_or_insert((world.now() + pace.rest, reason.into()));
                 }
             }
         }
@@ -157,6 +170,15 @@ impl Site {
         let limit = if pace.limit == 0 { usize::MAX } else { pace.limit };
         let window = pace.initial.min(limit);
         let (waiting, not_before) = (VecDeque::new(), Time::default());
-        Site { window, limit, running: 0, waiting, failed_cohorts: 0.0, down: None, not_before }
+        Site {
+            window,
+            limit,
+            running: 0,
+            waiting,
+            failed_cohorts: 0.0,
+            has_shrunk: false,
+            down: None,
+            not_before,
+        }
     }
 }

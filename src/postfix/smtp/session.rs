@@ -440,7 +440,8 @@ impl<'a> Session<'a> {
     /// The server has taken the message for a recipient.
     async fn delivered(&self, mut rcpt: Recipient, reply: &Reply) {
         let status = reply.dsn().map_or_else(|| "2.0.0".to_owned(), |d| d.to_string());
-        let dsn = Dsn::new(&status, reply.joined());
+        let text = reply.joined();
+        let dsn = self.remote(&status, text.clone(), text);
         // A server that knows DSN tells of success itself.
         if self.features.dsn {
             rcpt.dsn_notify &= !notify::SUCCESS;
@@ -526,9 +527,15 @@ impl<'a> Session<'a> {
             _ => format!("{}.0.0", if reply.code / 100 == 4 { 4 } else { 5 }),
         };
         let text = reply.joined();
+        let reason = format!("host {} said: {text} (in reply to {})", self.named(), step.command());
+        self.remote(&status, reason, text)
+    }
+
+    /// What the server itself has said.
+    fn remote(&self, status: &str, reason: String, text: String) -> Dsn {
         Dsn {
             status: status.into(),
-            reason: format!("host {} said: {text} (in reply to {})", self.named(), step.command()).into(),
+            reason: reason.into(),
             diagnostic_type: "smtp".into(),
             diagnostic_text: text.into(),
             mta_type: "dns".into(),

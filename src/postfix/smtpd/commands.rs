@@ -209,6 +209,7 @@ impl Session<'_> {
             smtputf8: false,
             recipients: Vec::new(),
             queue: None,
+            taken: 0,
             chunks: Chunks::None,
         };
         for option in words.options() {
@@ -449,6 +450,9 @@ impl Session<'_> {
     async fn etrn(&mut self, words: &Words<'_>) -> Next {
         if self.helo.is_empty() && self.settings.helo_required {
             return self.fault("503 Error: send HELO/EHLO first");
+        }
+        if self.transaction.as_ref().is_some_and(|t| t.queue.is_some()) {
+            return self.fault("503 Error: MAIL transaction in progress");
         }
         let Some(domain) = words.get(1).filter(|_| words.len() == 2) else {
             return self.fault("500 Syntax: ETRN domain");

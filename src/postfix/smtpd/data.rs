@@ -43,26 +43,33 @@ impl Session<'_> {
             return self.refuse(&reject);
         }
         self.reply(GO_AHEAD);
-        self.received.set(Some(0));
-        match self.read_message().await {
-            Ok(content) => {
+        let mut content = Vec::with_capacity(2048);
+        match self.read_message(&mut content).await {
+            Ok(too_big) => {
                 self.received.set(None);
-                self.hand_in(content).await
+                self.hand_in(too_big.map_or(Content::Whole(content), Content::TooBig)).await
             }
-            Err(gone) => Next::Gone(gone),
+            Err(gone) => {
+                content.truncate(memchr::memrchr(b'\n', &content).map_or(0, |at| at + 1));
+                if let Some(t) = &mut self.transaction {
+                    t.chunks = Chunks::BrokenOff(content);
+                }
+                Next::Gone(gone)
+            }
         }
     }
 
-    /// Reads up to the lone dot.
-    async fn read_message(&mut self) -> Result<Content, Gone> {
+    /// Reads up to the lone dot; gives how much was taken of a message that is larger than it may be.
+    async fn read_message(&mut self, content: &mut Vec<u8>) -> Result<Option<usize>, Gone> {
         let limit = self.settings.message_size_limit as usize;
         let mut decoder = Decoder::new();
-        let mut content = Vec::with_capacity(2048);
-        let (mut size, mut too_big) = (0usize, None);
+        let mut size = self.transaction.as_ref().map_or(0, |t| t.taken);
+        let mut too_big = None;
+        self.received.set(Some(size));
         let mut input = self.octets().await?;
         loop {
             let before = content.len();
-            let done = decoder.decode(&mut input, &mut content);
+            let done = decoder.decode(&mut input, content);
             // A line counts with the CR LF at its end (RFC 1870, section 3).
             let part = &content[before..];
             size += part.len() + memchr::memchr_iter(b'\n', part).count();
@@ -72,13 +79,16 @@ impl Session<'_> {
                 if too_big.is_none() {
                     let id = self.queue_id().to_owned();
                     self.daemon.msg.log_warn(format!("{id}: queue file size limit exceeded"));
-                    too_big = Some(fitting(&content, limit));
+                    too_big = Some(fitting(content, limit));
                 }
                 content.clear();
             }
             if done {
                 self.put_back(input);
-                return Ok(too_big.map_or(Content::Whole(content), Content::TooBig));
+                if let Some(t) = &mut self.transaction {
+                    t.taken = size;
+                }
+                return Ok(too_big);
             }
             input = if input.is_empty() { self.octets().await? } else { self.octets_beyond(input).await? };
         }
@@ -209,7 +219,7 @@ impl Session<'_> {
         };
         if let Err(reject) = self.checks.end_of_data(self).await {
             let next = self.refuse(&reject);
-            self.abandon(content).await;
+            self.abandon(content, false).await;
             // Only the message is gone: sender and recipients stand, as the real one leaves them.
             if let Some(t) = &mut self.transaction {
                 (t.queue, t.chunks) = (None, Chunks::None);
@@ -228,10 +238,10 @@ impl Session<'_> {
 
     /// Lets cleanup see a message that is refused all the same: it has come to cleanup line by line in
     /// the real one, and its inspection stands in the log.
-    async fn abandon(&mut self, content: Vec<u8>) {
+    pub async fn abandon(&mut self, content: Vec<u8>, broken_off: bool) {
         let Some(t) = &self.transaction else { return };
         let Some((id, stream)) = &t.queue else { return };
-        let submission = Submission { given_up: true, ..self.submission(t, id, content) };
+        let submission = Submission { given_up: true, broken_off, ..self.submission(t, id, content) };
         if stream.send(|_| format!("{id} is given up"), submission).is_ok() {
             let _ = stream.receive::<CleanupStatus>().await;
         }

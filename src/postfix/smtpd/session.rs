@@ -40,11 +40,13 @@ pub struct Transaction {
     pub recipients: Vec<Recipient>,
     /// The queue id and the way to cleanup, from the first accepted recipient on.
     pub queue: Option<(Rc<str>, Stream)>,
+    /// The octets taken of its messages: after one that was refused another may follow.
+    pub taken: usize,
     /// How far BDAT has come.
     pub chunks: Chunks,
 }
 
-/// The state of a message that comes by BDAT.
+/// The state of a message that comes by BDAT, or that did not come to its end.
 #[derive(Default)]
 pub enum Chunks {
     /// No BDAT so far.
@@ -54,6 +56,8 @@ pub enum Chunks {
     Some(Vec<u8>),
     /// Whatever follows is read and thrown away.
     Failed,
+    /// What had come behind DATA when the client went away.
+    BrokenOff(Vec<u8>),
 }
 
 /// What came of a command.
@@ -265,6 +269,10 @@ impl<'d> Session<'d> {
     }
 
     async fn end(mut self) {
+        let chunks = self.transaction.as_mut().map(|t| std::mem::take(&mut t.chunks));
+        if let Some(Chunks::BrokenOff(content)) = chunks {
+            self.abandon(content, true).await;
+        }
         // Dropping the way to cleanup before the message is complete gives the message up.
         self.reset();
         let counts = self.counts.text();

@@ -28,7 +28,19 @@ impl HeaderAddresses {
     pub fn parse(text: &str) -> HeaderAddresses {
         let tokens = tokens(text);
         let mut list = HeaderAddresses::default();
-        for item in tokens.split(|t| *t == Token::Special(',')) {
+        let mut in_route = false;
+        let mut opened = false;
+        // A source route has commas of its own (RFC 5321, section 4.1.2).
+        let between = |token: &Token| {
+            match token {
+                Token::Special('@') if opened => in_route = true,
+                Token::Special(':' | '>') => in_route = false,
+                _ => {}
+            }
+            opened = *token == Token::Special('<');
+            *token == Token::Special(',') && !in_route
+        };
+        for item in tokens.split(between) {
             if !item.is_empty() {
                 if !list.pieces.is_empty() {
                     list.pieces.push(Piece::Comma);

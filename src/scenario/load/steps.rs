@@ -15,7 +15,11 @@ const ACTS: [&str; 7] = ["shell", "chat", "wait", "note", "fault", "heal", "unti
 const FAULTS: [&str; 7] = ["refuse", "drop", "delay", "partition", "disk_full", "dns_servfail", "dns_silent"];
 
 impl Loader<'_> {
-    pub(super) fn step(&self, node: &Node, hosts: &IndexMap<String, Host>) -> Result<Step, Problem> {
+    /// A step.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn step(&self, node: &Node, hosts: &IndexMap<String, Host>) -> Result<Step, Problem> {
         let fields = self.fields(node, "a step", &STEP)?;
         let acts: Vec<Field<'_>> = fields.all.iter().copied().filter(|f| ACTS.contains(&f.name)).collect();
         let (what, value) = match acts.as_slice() {

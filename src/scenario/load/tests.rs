@@ -154,9 +154,10 @@ proptest! {
         read(&text.into_iter().collect::<String>());
     }
 
-    /// What two readers of YAML make of a file is the same, where both read it.
+    /// What two readers of YAML make of a file is the same, where both read it. Anchors aside: their
+    /// names may have colons in YAML 1.2 (section 6.9.2), which the other reader does not know.
     #[test]
-    fn scalars_are_what_another_reader_says(text in "[ -~]{0,20}") {
+    fn scalars_are_what_another_reader_says(text in " {0,2}([!-%'-~][ -~]{0,19})?") {
         let source = format!("title: {text}\nhosts: {{}}\n");
         let other = serde_yaml::from_str::<serde_yaml::Value>(&source).ok();
         let other = other.as_ref().and_then(|v| v.get("title")).and_then(|t| t.as_str());

@@ -60,6 +60,27 @@ pub struct Clause {
     copy: Option<char>,
 }
 
+/// The mode that `-m` asks for where something with the mode `of` would be made; `None` where it
+/// asks for none.
+///
+/// # Errors
+/// The exit status, when the text is no mode, which has been said.
+pub async fn asked_mode(
+    tool: &mut Tool,
+    text: Option<&str>,
+    of: u16,
+    is_dir: bool,
+) -> Result<Option<u16>, i32> {
+    let Some(text) = text else { return Ok(None) };
+    match parse_mode(text) {
+        Some(change) => Ok(Some(change.apply(of, is_dir, tool.p.umask()))),
+        None => {
+            tool.complain(format!("invalid mode {}", quoted(text))).await;
+            Err(1)
+        }
+    }
+}
+
 /// Reads a mode as chmod(1) takes it.
 pub fn parse_mode(text: &str) -> Option<Change> {
     if !text.is_empty() && text.bytes().all(|b| (b'0'..=b'7').contains(&b)) {

@@ -432,7 +432,7 @@ mod tests {
         let many: Vec<String> = (1..=30).map(|n| format!("file{n:02}.txt")).collect();
         assert_eq!(
             in_columns(&many)[0],
-            "file01.txt  file06.txt  file11.txt  file16.txt\tfile21.txt  file26.txt"
+            "file01.txt  file06.txt\tfile11.txt  file16.txt\tfile21.txt  file26.txt"
         );
         assert_eq!(in_columns(&names("one")), ["one"]);
     }

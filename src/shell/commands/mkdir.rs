@@ -1,6 +1,6 @@
 //! mkdir(1) and rmdir(1): make and remove directories.
 
-use super::chmod::parse_mode;
+use super::chmod::asked_mode;
 use super::names;
 use super::options::{NONE, Options};
 use super::tool::{Tool, quoted};
@@ -32,14 +32,9 @@ pub async fn mkdir(p: Process) -> i32 {
     if parsed.operands.is_empty() {
         return tool.usage("missing operand", 1).await;
     }
-    let umask = tool.p.umask();
-    let mode = match parsed.value('m').map(|text| (text, parse_mode(text))) {
-        None => None,
-        Some((_, Some(change))) => Some(change.apply(0o777, true, umask)),
-        Some((text, None)) => {
-            tool.complain(format!("invalid mode {}", quoted(text))).await;
-            return 1;
-        }
+    let mode = match asked_mode(&mut tool, parsed.value('m'), 0o777, true).await {
+        Ok(mode) => mode,
+        Err(status) => return status,
     };
     for path in &parsed.operands {
         if let Err((at, e)) = make(&mut tool, path, mode, parsed.has('p'), parsed.has('v')).await {

@@ -1,6 +1,6 @@
 //! mkfifo(1): makes named pipes.
 
-use super::chmod::parse_mode;
+use super::chmod::asked_mode;
 use super::options::{NONE, Options};
 use super::tool::{Tool, quoted};
 use crate::world::fs::Special;
@@ -22,14 +22,9 @@ pub async fn mkfifo(p: Process) -> i32 {
     if parsed.operands.is_empty() {
         return tool.usage("missing operand", 1).await;
     }
-    let umask = tool.p.umask();
-    let mode = match parsed.value('m').map(|text| (text, parse_mode(text))) {
-        None => MODE & !umask,
-        Some((_, Some(change))) => change.apply(MODE, false, umask),
-        Some((text, None)) => {
-            tool.complain(format!("invalid mode {}", quoted(text))).await;
-            return 1;
-        }
+    let mode = match asked_mode(&mut tool, parsed.value('m'), MODE, false).await {
+        Ok(mode) => mode.unwrap_or(MODE & !tool.p.umask()),
+        Err(status) => return status,
     };
     for path in &parsed.operands {
         let made = {

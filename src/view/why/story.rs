@@ -5,7 +5,7 @@ use super::alternatives;
 use super::chain::{self, Group, Row, WIDTH};
 use super::reply;
 use crate::trace::{FileAct, Kind};
-use crate::view::letter::{Delivery, Letter, Origin, Try};
+use crate::view::letter::{self, Delivery, Letter, Origin, Try};
 use crate::view::reading::{Reading, Seen, field};
 use crate::view::text::{hang, plain, width};
 use std::collections::BTreeSet;
@@ -18,18 +18,9 @@ pub const FOLLOWED: usize = 12;
 pub fn tell(reading: Reading<'_>, letter: &Letter<'_>, recipient: Option<&str>) -> String {
     let mut out = String::new();
     one(&mut out, reading, letter, recipient);
-    let mut next: Vec<_> = followed(letter, recipient);
-    let mut seen = BTreeSet::from([(letter.host, letter.id)]);
-    while !next.is_empty() && seen.len() < FOLLOWED {
-        let (host, id) = next.remove(0);
-        if !seen.insert((host, id)) {
-            continue;
-        }
-        if let Some(letter) = Letter::find(reading, Some(host), id) {
-            out.push('\n');
-            one(&mut out, reading, &letter, None);
-            next.extend(letter.successors());
-        }
+    for next in letter::followers(reading, letter, followed(letter, recipient)) {
+        out.push('\n');
+        one(&mut out, reading, &next, None);
     }
     out
 }

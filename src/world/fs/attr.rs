@@ -109,6 +109,7 @@ impl Fs {
         } else {
             mine?;
         }
+        let before = self.node(ino).mtime;
         let node = self.node_mut(ino);
         let set = |time: &mut Time, touch| match touch {
             Touch::Keep => {}
@@ -118,6 +119,8 @@ impl Fs {
         set(&mut node.atime, atime);
         set(&mut node.mtime, mtime);
         node.ctime = now;
+        let is_earlier = node.mtime < before;
+        self.moved_back += u64::from(is_earlier);
         Ok(())
     }
 

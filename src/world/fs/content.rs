@@ -1,62 +1,101 @@
 //! The bytes of one file.
 //!
-//! They lie in a few sealed pieces, which readers share without copying, and an open tail,
-//! which grows by appending. A tail is sealed when it has become as long as all before it, so
-//! that a growing file is never copied as a whole and has few pieces however long it is.
+//! They lie in sealed pieces, and an open tail, which grows by appending. A tail of 64 KiB is sealed
+//! and packed with LZ4, so that a growing file is never copied as a whole and a log of some days
+//! takes a tenth of its length. What was written at once or has been closed while it was short lies
+//! in one plain piece, which readers share without copying.
 
 use bytes::{Bytes, BytesMut};
 
-/// The shortest tail that is sealed while the file is still being written.
+/// The length of a tail that is sealed while the file is still being written: as far as LZ4 looks back.
 const SEAL: usize = 64 * 1024;
 
 /// The bytes of one file.
 #[derive(Clone, Default)]
 pub(super) struct Content {
-    sealed: Vec<Bytes>,
-    sealed_len: usize,
+    sealed: Vec<Piece>,
     tail: Vec<u8>,
+}
+
+/// Bytes that are not appended to any more.
+#[derive(Clone)]
+struct Piece {
+    /// Where in the file the piece ends.
+    end: usize,
+    body: Body,
+}
+
+#[derive(Clone)]
+enum Body {
+    Plain(Bytes),
+    /// Packed, with the length before it.
+    Packed(Bytes),
+}
+
+impl Piece {
+    fn bytes(&self) -> Bytes {
+        match &self.body {
+            Body::Plain(bytes) => bytes.clone(),
+            Body::Packed(packed) => {
+                lz4_flex::decompress_size_prepended(packed).expect("what was packed can be unpacked").into()
+            }
+        }
+    }
 }
 
 impl From<Bytes> for Content {
     fn from(bytes: Bytes) -> Content {
-        let sealed_len = bytes.len();
-        let sealed = if bytes.is_empty() { Vec::new() } else { vec![bytes] };
-        Content { sealed, sealed_len, tail: Vec::new() }
+        let mut content = Content::default();
+        if !bytes.is_empty() {
+            content.sealed.push(Piece { end: bytes.len(), body: Body::Plain(bytes) });
+        }
+        content
     }
 }
 
 impl Content {
     pub(super) fn len(&self) -> u64 {
-        (self.sealed_len + self.tail.len()) as u64
+        (self.sealed_len() + self.tail.len()) as u64
     }
 
-    /// Up to `len` bytes from `offset`; shared where they lie in one sealed piece.
+    fn sealed_len(&self) -> usize {
+        self.sealed.last().map_or(0, |piece| piece.end)
+    }
+
+    /// The pieces that reach beyond `from`: the number of the first, and where it starts.
+    fn first_beyond(&self, from: usize) -> (usize, usize) {
+        let n = self.sealed.partition_point(|piece| piece.end <= from);
+        (n, n.checked_sub(1).map_or(0, |before| self.sealed[before].end))
+    }
+
+    /// Up to `len` bytes from `offset`; shared where they lie in one plain piece.
     pub(super) fn read_at(&self, offset: u64, len: usize) -> Bytes {
-        let total = self.sealed_len + self.tail.len();
+        let sealed_len = self.sealed_len();
+        let total = sealed_len + self.tail.len();
         let from = usize::try_from(offset).unwrap_or(total).min(total);
         let to = from.saturating_add(len).min(total);
         if from == to {
             return Bytes::new();
         }
-        if from >= self.sealed_len {
-            return Bytes::copy_from_slice(&self.tail[from - self.sealed_len..to - self.sealed_len]);
+        if from >= sealed_len {
+            return Bytes::copy_from_slice(&self.tail[from - sealed_len..to - sealed_len]);
         }
         let mut out = Vec::new();
-        let mut start = 0;
-        for piece in &self.sealed {
-            let end = start + piece.len();
-            if from < end && to > start {
-                let part = from.max(start) - start..to.min(end) - start;
-                if from >= start && to <= end {
-                    return piece.slice(part);
-                }
-                out.reserve_exact(to - from - out.len());
-                out.extend_from_slice(&piece[part]);
+        let (first, mut start) = self.first_beyond(from);
+        for piece in &self.sealed[first..] {
+            if start >= to {
+                break;
             }
-            start = end;
+            let part = from.max(start) - start..to.min(piece.end) - start;
+            if from >= start && to <= piece.end {
+                return piece.bytes().slice(part);
+            }
+            out.reserve_exact(to - from - out.len());
+            out.extend_from_slice(&piece.bytes()[part]);
+            start = piece.end;
         }
-        if to > start {
-            out.extend_from_slice(&self.tail[..to - start]);
+        if to > sealed_len {
+            out.extend_from_slice(&self.tail[..to - sealed_len]);
         }
         out.into()
     }
@@ -67,15 +106,14 @@ impl Content {
 
     /// Replace bytes from `offset` on; a gap before it is filled with zeros.
     pub(super) fn write_at(&mut self, offset: u64, data: &[u8]) {
-        let offset = offset as usize;
-        let total = self.sealed_len + self.tail.len();
-        if offset > total {
-            self.tail.resize(offset - self.sealed_len, 0);
+        let sealed_len = self.sealed_len();
+        let mut at = offset as usize;
+        if at > sealed_len + self.tail.len() {
+            self.tail.resize(at - sealed_len, 0);
         }
         let mut data = data;
-        let mut at = offset;
-        if at < self.sealed_len {
-            let over = (self.sealed_len - at).min(data.len());
+        if at < sealed_len {
+            let over = (sealed_len - at).min(data.len());
             self.overwrite(at, &data[..over]);
             data = &data[over..];
             at += over;
@@ -83,30 +121,28 @@ impl Content {
         if data.is_empty() {
             return;
         }
-        let within = at - self.sealed_len;
+        let within = at - sealed_len;
         let over = (self.tail.len() - within).min(data.len());
         self.tail[within..within + over].copy_from_slice(&data[..over]);
         self.tail.extend_from_slice(&data[over..]);
-        if self.tail.len() >= SEAL.max(self.sealed_len) {
-            self.seal();
+        if self.tail.len() >= SEAL {
+            self.seal_packed();
         }
     }
 
     pub(super) fn truncate(&mut self, len: u64) {
         let len = len as usize;
-        if len >= self.sealed_len {
-            self.tail.resize(len - self.sealed_len, 0);
+        let sealed_len = self.sealed_len();
+        if len >= sealed_len {
+            self.tail.resize(len - sealed_len, 0);
             return;
         }
         self.tail = Vec::new();
-        while self.sealed_len > len {
-            let Some(last) = self.sealed.pop() else { break };
-            self.sealed_len -= last.len();
-            if self.sealed_len < len {
-                let kept = last.slice(..len - self.sealed_len);
-                self.sealed_len = len;
-                self.sealed.push(kept);
-            }
+        let (n, start) = self.first_beyond(len);
+        let cut = self.sealed[n].bytes().slice(..len - start);
+        self.sealed.truncate(n);
+        if !cut.is_empty() {
+            self.sealed.push(Piece { end: len, body: Body::Plain(cut) });
         }
     }
 
@@ -114,34 +150,45 @@ impl Content {
     pub(super) fn settle(&mut self) {
         if self.sealed.is_empty() && !self.tail.is_empty() {
             self.tail.shrink_to_fit();
-            self.seal();
+            let tail = std::mem::take(&mut self.tail);
+            self.sealed.push(Piece { end: tail.len(), body: Body::Plain(tail.into()) });
         }
     }
 
-    fn seal(&mut self) {
-        let piece = std::mem::take(&mut self.tail);
-        self.sealed_len += piece.len();
-        self.sealed.push(piece.into());
+    fn seal_packed(&mut self) {
+        let end = self.sealed_len() + self.tail.len();
+        let packed = lz4_flex::compress_prepend_size(&self.tail);
+        let body = if packed.len() < self.tail.len() / 4 * 3 {
+            // The room of the tail serves the next one.
+            self.tail.clear();
+            Body::Packed(Box::<[u8]>::from(packed).into())
+        } else {
+            Body::Plain(std::mem::take(&mut self.tail).into())
+        };
+        self.sealed.push(Piece { end, body });
     }
 
     /// Replace bytes that all lie in sealed pieces. A piece that nobody else holds is changed
     /// in place.
     fn overwrite(&mut self, at: usize, data: &[u8]) {
         let (mut at, mut data) = (at, data);
-        let mut start = 0;
-        for piece in &mut self.sealed {
-            let end = start + piece.len();
-            if !data.is_empty() && at < end {
-                let part = at - start..(at + data.len()).min(end) - start;
-                let count = part.len();
-                let mut open =
-                    std::mem::take(piece).try_into_mut().unwrap_or_else(|held| BytesMut::from(&held[..]));
-                open[part].copy_from_slice(&data[..count]);
-                *piece = open.freeze();
-                data = &data[count..];
-                at += count;
+        let (first, mut start) = self.first_beyond(at);
+        for piece in &mut self.sealed[first..] {
+            if data.is_empty() {
+                return;
             }
-            start = end;
+            let part = at - start..(at + data.len()).min(piece.end) - start;
+            let count = part.len();
+            let whole = match std::mem::replace(&mut piece.body, Body::Plain(Bytes::new())) {
+                Body::Plain(bytes) => bytes,
+                packed => Piece { end: piece.end, body: packed }.bytes(),
+            };
+            let mut open = whole.try_into_mut().unwrap_or_else(|held| BytesMut::from(&held[..]));
+            open[part].copy_from_slice(&data[..count]);
+            piece.body = Body::Plain(open.freeze());
+            data = &data[count..];
+            at += count;
+            start = piece.end;
         }
     }
 }
@@ -216,13 +263,21 @@ mod tests {
     }
 
     #[test]
-    fn a_growing_file_has_few_pieces() {
+    fn a_growing_file_takes_little_room() {
         let mut content = Content::default();
-        for _ in 0..100_000 {
-            content.write_at(content.len(), &[b'a'; 100]);
+        for n in 0..100_000 {
+            content.write_at(
+                content.len(),
+                format!("{n:07}: to=<user@example.com>, status=deferred\n").as_bytes(),
+            );
         }
-        assert_eq!(content.len(), 10_000_000);
-        assert!(content.sealed.len() < 12, "{} pieces", content.sealed.len());
+        assert_eq!(content.len(), 4_800_000);
+        let room = |piece: &Piece| match &piece.body {
+            Body::Plain(bytes) | Body::Packed(bytes) => bytes.len(),
+        };
+        let taken: usize = content.sealed.iter().map(room).sum();
+        assert!(taken < 1_200_000, "{taken} octets");
+        assert_eq!(&content.read_at(48 * 70_000, 9)[..], b"0070000: ");
     }
 
     #[test]

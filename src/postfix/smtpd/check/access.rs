@@ -110,7 +110,13 @@ impl Checks {
             }
             Err(e) => {
                 daemon.msg.log_warn(&e);
-                daemon.msg.log_warn(format!("{spec}: table lookup problem"));
+                let problem = match subject.class {
+                    Class::Sender | Class::Recipient => {
+                        format!("{spec} lookup error for \"{}\"", subject.name)
+                    }
+                    _ => format!("{spec}: table lookup problem"),
+                };
+                daemon.msg.log_warn(problem);
                 let why = "Server configuration error";
                 (asked.refuse(451, "4.3.5", &subject.name, subject.class, why), e.text)
             }
@@ -227,6 +233,15 @@ impl Checks {
         if s.last == "ETRN" && action != "PREPEND" {
             let text = format!("access table {table}: with {} specify no action {action}", s.last);
             s.daemon.msg.log_warn(text);
+            return Verdict::Dunno;
+        }
+        if !self.delay_reject && matches!(subject.class, Class::Client | Class::Helo) {
+            s.daemon.msg.log_warn(format!(
+                "access table {table}: with smtpd_delay_reject=no, action {action} is always skipped in \
+                 {} or {} restrictions",
+                Class::Client.text(),
+                Class::Helo.text()
+            ));
             return Verdict::Dunno;
         }
         let warn = |what: &str| {
