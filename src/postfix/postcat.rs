@@ -1,7 +1,11 @@
 //! postcat(1): shows what is in queue files.
 //!
 //! `-e` the envelope, `-h` the headers, `-b` the body (all where none of them is given), `-q` the
-//! files of queue ids, `-o` the offset of each record, `-d` the type of each as a number.
+//! files of queue ids, `-o` the offset of each record, `-d` the type of each as a number. `-r` shows
+//! records as they stand in the file, which is how they are read anyway: none points elsewhere.
+//!
+//! # Simplifications
+//! `-v` says nothing more; there is no `-s`.
 
 use super::getopt::{self, Options};
 use super::msg::Msg;
@@ -19,7 +23,7 @@ const USAGE: &str = "usage: postcat [-b (body text)] [-c config_dir] [-d (decima
 /// The command.
 pub async fn main(p: Process) -> i32 {
     let msg = Msg::unlogged(&p, "postcat");
-    let options = match getopt::of_command(&p, &msg, "postcat", "bc:dehoqv", USAGE).await {
+    let options = match getopt::of_command(&p, &msg, "postcat", "bc:dehoqrv", USAGE).await {
         Ok(options) => options,
         Err(status) => return status,
     };

@@ -16,7 +16,7 @@ pub mod services;
 pub mod show;
 
 use super::bounce::template::Templates;
-use super::config::{Config, ConfigError, main_cf};
+use super::config::{Config, ConfigError, main_cf, typed};
 use crate::world::process::Process;
 use show::{Look, Shown};
 use std::rc::Rc;
@@ -247,7 +247,14 @@ fn parse(args: &[Rc<str>]) -> Result<Options, Bad> {
                 value.ok_or_else(|| Bad::Option(format!("option requires an argument -- '{letter}'")))?;
             match letter {
                 'c' => options.directory = Some(value.to_string()),
-                'C' => options.class = Some(value.to_string()),
+                'C' => {
+                    let is_class = |word: &&str| ["all", "builtin", "service", "user"].contains(word);
+                    if let Some(word) = typed::words(value).into_iter().find(|word| !is_class(word)) {
+                        let text = format!("unknown -C option value \"{word}\" in \"{value}\"");
+                        return Err(Bad::Other(text));
+                    }
+                    options.class = Some(value.to_string());
+                }
                 'o' => {
                     let (name, text) = main_cf::split_setting(value)
                         .map_err(|e| Bad::Other(format!("invalid parameter override: {value}: {e}")))?;

@@ -260,6 +260,17 @@ impl Qmgr {
         self.active.borrow().len() < self.settings.active_limit
     }
 
+    /// Has somebody asked for this message alone, or for those to its destination?
+    fn is_to_be_flushed(&self, id: &str) -> bool {
+        let (p, path) = (&self.daemon.p, Queue::Active.path(id));
+        // Only then does it make a difference.
+        if self.settings.defer_transports.is_empty() {
+            return false;
+        }
+        let mode = p.stat(&path, false).map_or(0, |file| file.mode);
+        mode & queue::UNTHROTTLED != 0 && p.chmod(&path, mode & 0o777 & !queue::UNTHROTTLED).is_ok()
+    }
+
     /// Moves a message into `active/` and begins to deliver it; says whether that was possible. What
     /// is to be `flush`ed is tried although its transport is one of `defer_transports`.
     fn take_up(self: &Rc<Self>, id: Rc<str>, from: Queue, flush: bool) -> bool {
@@ -280,17 +291,6 @@ impl Qmgr {
                 false
             }
         }
-    }
-
-    /// Has somebody asked for this message alone, or for those to its destination?
-    fn is_to_be_flushed(&self, id: &str) -> bool {
-        let (p, path) = (&self.daemon.p, Queue::Active.path(id));
-        // Only then does it make a difference.
-        if self.settings.defer_transports.is_empty() {
-            return false;
-        }
-        let mode = p.stat(&path, false).map_or(0, |file| file.mode);
-        mode & queue::UNTHROTTLED != 0 && p.chmod(&path, mode & 0o777 & !queue::UNTHROTTLED).is_ok()
     }
 
     /// The message is not worked on any more.

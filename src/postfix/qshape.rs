@@ -12,54 +12,42 @@ use crate::world::process::Process;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// The command, as it is installed.
-const PATH: &str = "/usr/sbin/qshape";
+const USAGE: &str = "\
+    Usage: /usr/sbin/qshape [ -s ] [ -p ] [ -m <min_subdomains> ] [ -l ]\n\
+    \t[ -b <bucket_count> ] [ -t <bucket_time> ] [ -w <terminal_width> ]\n\
+    \t[ -N <batch_msg_count> ] [ -n <batch_top_domains> ]\n\
+    \t[ -c <config_directory> ] [ <queue_name> ... ]\n\
+    The 's' option shows sender domain counts.\n\
+    The 'p' option shows address counts by for parent domains.\n\
+    Parent domains are shown with a leading '.' before the domain name.\n\
+    Parent domains are only shown if the domain is not a TLD, and at\n\
+    least <min_subdomains> (default 5) subdomains are shown in the output.\n\
+    \n\
+    The bucket age ranges in units of <bucket_time> minutes are\n\
+    [0,1), [1,2), [2,4), [4,8), [8, 16), ... i.e.:\n\
+    \tthe first bucket is [0, bucket_time) minutes\n\
+    \tthe second bucket is [bucket_time, 2*bucket_time) minutes\n\
+    \tthe third bucket is [2*bucket_time, 4*bucket_time) minutes...\n\
+    '-l' makes the ages linear, the number of buckets shown is <bucket_count>\n\
+    \n\
+    The default summary is for the incoming and active queues. An explicit\n\
+    list of queue names can be given on the command line. Non-absolute queue\n\
+    names are interpreted relative to the Postfix queue directory. Use\n\
+    <config_directory> to specify a non-default Postfix instance.  Values of\n\
+    the main.cf queue_directory parameter that use variable expansions are\n\
+    not supported. If necessary, use explicit absolute paths for all queues.\n";
 
-/// The exit status of a Perl program that dies (perldoc -f die).
-const BAD_OPTION: i32 = 255;
-
-/// What is printed for an option that is none.
-fn usage() -> String {
-    format!(
-        "Usage: {PATH} [ -s ] [ -p ] [ -m <min_subdomains> ] [ -l ]
-\t[ -b <bucket_count> ] [ -t <bucket_time> ] [ -w <terminal_width> ]
-\t[ -N <batch_msg_count> ] [ -n <batch_top_domains> ]
-\t[ -c <config_directory> ] [ <queue_name> ... ]
-The 's' option shows sender domain counts.
-The 'p' option shows address counts by for parent domains.
-Parent domains are shown with a leading '.' before the domain name.
-Parent domains are only shown if the domain is not a TLD, and at
-least <min_subdomains> (default 5) subdomains are shown in the output.
-
-The bucket age ranges in units of <bucket_time> minutes are
-[0,1), [1,2), [2,4), [4,8), [8, 16), ... i.e.:
-\tthe first bucket is [0, bucket_time) minutes
-\tthe second bucket is [bucket_time, 2*bucket_time) minutes
-\tthe third bucket is [2*bucket_time, 4*bucket_time) minutes...
-'-l' makes the ages linear, the number of buckets shown is <bucket_count>
-
-The default summary is for the incoming and active queues. An explicit
-list of queue names can be given on the command line. Non-absolute queue
-names are interpreted relative to the Postfix queue directory. Use
-<config_directory> to specify a non-default Postfix instance.  Values of
-the main.cf queue_directory parameter that use variable expansions are
-not supported. If necessary, use explicit absolute paths for all queues.
-"
-    )
-}
+/// The exit status of a Perl program that dies.
+const DIED: i32 = 255;
 
 /// The command.
 pub async fn main(p: Process) -> i32 {
     let options = match getopt::parse(&p.args(), "lspw:b:t:N:n:m:c:") {
         Ok(options) => options,
-        Err(why) => {
-            let letter = why.trim_end_matches('\'').chars().last().unwrap_or_default();
-            let what = match why.starts_with("invalid") {
-                true => format!("Unknown option: {letter}"),
-                false => format!("Option {letter} requires an argument"),
-            };
-            p.eprint(format!("{PATH}: {what}\n{}", usage())).await;
-            return BAD_OPTION;
+        Err(mistake) => {
+            let letter = mistake.trim_end_matches('\'').chars().next_back().unwrap_or_default();
+            p.eprint(format!("/usr/sbin/qshape: Unknown option: {letter}\n{USAGE}")).await;
+            return DIED;
         }
     };
     let number = |letter, default: u64| match options.value(letter) {
@@ -68,8 +56,8 @@ pub async fn main(p: Process) -> i32 {
     };
     let numbers = (number('b', 10), number('t', 5), number('w', 80), number('m', 5));
     let (Some(count), Some(first), Some(width), Some(least)) = numbers else {
-        p.eprint(usage()).await;
-        return BAD_OPTION;
+        p.eprint(USAGE).await;
+        return DIED;
     };
     let edges = edges(count.min(30), first, options.has('l'));
     let names: Vec<&str> = match options.rest.is_empty() {
@@ -81,7 +69,7 @@ pub async fn main(p: Process) -> i32 {
         let directory = if name.contains('/') { name.to_owned() } else { format!("{}/{name}", queue::SPOOL) };
         if let Err(e) = p.list(&directory) {
             let what = if e == Errno::ENOENT { "stat" } else { "cd to" };
-            p.eprint(format!("Can't {what} {name}: {e}\n at {PATH} line 375.\n")).await;
+            p.eprint(format!("Can't {what} {name}: {e}\n at /usr/sbin/qshape line 375.\n")).await;
             continue;
         }
         for (_, path) in queue::scan(&p, name) {

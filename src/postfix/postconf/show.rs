@@ -4,7 +4,7 @@ use crate::postfix::config::expand::{self, ExpandError, Names};
 use crate::postfix::config::main_cf::is_blank;
 use crate::postfix::config::master_cf::{self, Entry};
 use crate::postfix::config::parameters::{self, OF_COMMAND_SERVICE, OF_TRANSPORT};
-use crate::postfix::config::typed::word_end;
+use crate::postfix::config::typed::{self, word_end};
 use crate::postfix::config::{Config, ConfigError, Place, host};
 use crate::world::errno::Errno;
 use crate::world::process::Process;
@@ -215,7 +215,9 @@ impl Shown {
 
     /// All names of a class, sorted.
     fn names(&self, class: Option<&str>) -> BTreeSet<Cow<'_, str>> {
-        let wants = |which: &str| class.is_none_or(|c| c == which || c == "all");
+        let has =
+            |c: &str, which: &str| typed::words(c).into_iter().any(|word| word == which || word == "all");
+        let wants = |which: &str| class.is_none_or(|c| has(c, which));
         let mut names = BTreeSet::new();
         if wants("builtin") {
             names.extend(parameters::all().iter().map(|p| Cow::Borrowed(p.name)));

@@ -104,6 +104,7 @@ impl Options {
                 "hdrs" => self.ret = Some(false),
                 _ => msg.warn("bad -R option value -- ignored").await,
             },
+            'n' => return Err("-n option not supported".to_owned()),
             'V' => self.envid = Some(value.to_owned()),
             'X' => return Err(format!("unsupported: -X{}", value.chars().next().unwrap_or_default())),
             'o' if value.starts_with('i') => self.ignore_dot = true,
@@ -117,7 +118,7 @@ impl Options {
 
     fn take_mode(&mut self, value: &str) -> Result<(), String> {
         self.mode = match value.chars().next().unwrap_or_default() {
-            'd' => Mode::Daemon,
+            'd' | 'l' => Mode::Daemon,
             'h' | 'H' => Mode::Nothing,
             'i' => Mode::Newaliases,
             'm' => Mode::Enqueue,
@@ -177,8 +178,8 @@ impl Options {
 /// The conditions of RFC 3461 (section 4.1), or the word that is none.
 fn notify_flags(text: &str) -> Result<u8, Option<&str>> {
     let mut flags = 0;
-    for word in text.split(',') {
-        flags |= match word.trim().to_ascii_lowercase().as_str() {
+    for word in text.split([',', ' ', '\t']).filter(|word| !word.is_empty()) {
+        flags |= match word.to_ascii_lowercase().as_str() {
             "never" => notify::NEVER,
             "success" => notify::SUCCESS,
             "failure" => notify::FAILURE,
@@ -186,5 +187,6 @@ fn notify_flags(text: &str) -> Result<u8, Option<&str>> {
             _ => return Err(Some(word)),
         };
     }
-    if flags & notify::NEVER != 0 && flags != notify::NEVER { Err(None) } else { Ok(flags) }
+    let contradicts_itself = flags & notify::NEVER != 0 && flags != notify::NEVER;
+    if flags == 0 || contradicts_itself { Err(None) } else { Ok(flags) }
 }
