@@ -72,11 +72,12 @@ pub fn objectives(repository: &Repository) -> Result<Vec<Objective>, String> {
     Ok(objectives)
 }
 
-/// The lessons that teach a term.
+/// The lessons that teach a term: by its own name or one that stands for it, or one of its parameters.
 pub fn taught<'l>(term: &Term, lessons: &'l [Lesson]) -> Vec<&'l Lesson> {
     let is = |l: &&Lesson| {
-        l.terms.iter().any(|t| term.taught.iter().any(|w| w.eq_ignore_ascii_case(t)))
-            || l.parameters.iter().any(|p| term.parameters.contains(p))
+        l.terms.iter().any(|t| {
+            t.eq_ignore_ascii_case(&term.name) || term.taught.iter().any(|w| w.eq_ignore_ascii_case(t))
+        }) || l.parameters.iter().any(|p| term.parameters.contains(p))
     };
     lessons.iter().filter(is).collect()
 }
@@ -102,7 +103,7 @@ pub fn render(repository: &Repository) -> Result<String, String> {
                 (Some(why), true) => format!("none: {why}"),
                 (None, true) => "**still missing**".to_owned(),
             };
-            let used = scenarios.iter().filter(|s| s.uses(t)).take(6).map(Scenario::link);
+            let used = telling(&scenarios, t).into_iter().map(Scenario::link);
             let names: Vec<String> = t.parameters.iter().map(|p| parameter(p)).collect();
             let _ = writeln!(
                 out,
@@ -171,16 +172,26 @@ impl Scenario {
         format!("[{0}](scenarios.md#{0})", self.name)
     }
 
-    /// Does it show a term?
-    fn uses(&self, term: &Term) -> bool {
+    /// How often it uses what shows a term.
+    fn uses(&self, term: &Term) -> usize {
         let word = |c: char| c.is_alphanumeric() || "_-".contains(c);
-        let used = |what: &String| {
-            self.text.match_indices(what.as_str()).any(|(at, found)| {
-                !self.text[..at].ends_with(word) && !self.text[at + found.len()..].starts_with(word)
+        let used = term.used.iter().map(|what| {
+            let all = self.text.match_indices(what.as_str());
+            all.filter(|(at, found)| {
+                !self.text[..*at].ends_with(word) && !self.text[at + found.len()..].starts_with(word)
             })
-        };
-        term.used.iter().any(used) || term.parameters.iter().any(|p| self.parameters.contains(p))
+            .count()
+        });
+        used.sum::<usize>() + term.parameters.iter().filter(|p| self.parameters.contains(*p)).count()
     }
+}
+
+/// The scenarios that show most of a term; as many as a cell of the table holds.
+fn telling<'s>(scenarios: &'s [Scenario], term: &Term) -> Vec<&'s Scenario> {
+    let mut all: Vec<&Scenario> = scenarios.iter().filter(|s| s.uses(term) > 0).collect();
+    all.sort_by_key(|s| std::cmp::Reverse(s.uses(term)));
+    all.truncate(4);
+    all
 }
 
 /// Settings that every server has, and that show nothing.

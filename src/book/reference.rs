@@ -162,7 +162,8 @@ pub fn parameters(repository: &Repository) -> Result<String, String> {
         "\nA transport or a service may have its own value of some: {}.\n",
         transports.join(", ")
     );
-    let names: Vec<String> = others.iter().map(|p| code(p.name)).collect();
+    let named = |p: &&Parameter| format!("<span id=\"p-{}\">{}</span>", p.name, code(p.name));
+    let names: Vec<String> = others.iter().map(named).collect();
     let _ = writeln!(
         out,
         "## Known, without effect\n\nThese {} are known to `postconf`, with their defaults. When one is set, \
