@@ -13,6 +13,8 @@
 //! eighth for formatting, a ninth each for the trace with its packing, for walking paths and for
 //! trivial-rewrite, a tenth for DNS, a twelfth for what each new smtp reads of its configuration.
 
+mod counting;
+
 use criterion::Criterion;
 use maillab::proto::dns::Zone;
 use maillab::scenario::boot::{boot, environment};
