@@ -58,8 +58,8 @@ fn carry_out(repository: &Repository, d: &Directive<'_>) -> Result<String, Wrong
             _ => Err(first(format!("there is no reference `{what}`"))),
         },
         (verb, words) => Err(first(format!(
-            "`maillab {verb} {}` is no directive: run on=NAME, lesson NAME, reference WHAT",
-            words.join(" ")
+            "`maillab {}` is no directive: run on=NAME, lesson NAME, reference WHAT",
+            [&[verb], words].concat().join(" ")
         ))),
     }
 }

@@ -279,7 +279,7 @@ impl Qmgr {
             return false;
         }
         let flush = flush || self.is_to_be_flushed(&id);
-        match Message::read(p, id.clone(), from, flush) {
+        match Message::read(p, id.clone(), flush) {
             Ok(message) => {
                 self.active.borrow_mut().insert(id);
                 p.task(active::deliver(self.clone(), Rc::new(message)));

@@ -36,13 +36,11 @@ pub struct Message {
 
 impl Message {
     /// Reads the message's file in `active/`.
-    pub fn read(p: &Process, id: Rc<str>, from: Queue, flush: bool) -> Result<Message, Malformed> {
+    pub fn read(p: &Process, id: Rc<str>, flush: bool) -> Result<Message, Malformed> {
         let file = p.read_file(&Queue::Active.path(&id)).map_err(|_| Malformed { offset: 0 })?;
         let file = QueueFile::parse(file)?;
-        if from == Queue::Deferred {
-            // What was said of the last try is no longer true.
-            let _ = p.unlink(&queue::path("defer", &id));
-        }
+        // What was said of the last try, if there was one, is no longer true.
+        let _ = p.unlink(&queue::path("defer", &id));
         let attribute = |name: &str| file.attribute(name);
         Ok(Message {
             since: p.now(),
