@@ -216,7 +216,13 @@ impl Ledger {
         seen: &mut BTreeSet<Place>,
     ) -> Result<(), String> {
         let mut by_address: BTreeMap<&str, Vec<&Line>> = BTreeMap::new();
-        for line in lines {
+        for (n, line) in lines.iter().enumerate() {
+            // What qmgr put off under its own name may later have been expanded by local: then those
+            // for whom it stands are asked.
+            let expanded = |l: &&Line| l.original == line.to && l.to != line.to;
+            if line.status == "deferred" && lines[n + 1..].iter().any(expanded) {
+                continue;
+            }
             by_address.entry(&line.to).or_default().push(line);
         }
         for (to, lines) in by_address {
