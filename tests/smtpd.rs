@@ -142,6 +142,45 @@ fn say(world: &World, pieces: Vec<Vec<u8>>) -> Vec<u8> {
     heard.take()
 }
 
+/// What a server with one more line in main.cf answers to octets that come all at once: its last
+/// reply but the good-bye, and how many letters there are then.
+fn answered(setting: &str, wire: &str) -> (String, usize) {
+    let source = HOST.replace("        smtpd_error", &format!("        {setting}\n        smtpd_error"));
+    let scenario = load::load(&source).unwrap_or_else(|e| panic!("{}", e.message));
+    let world = boot::boot(&scenario, Keep::All, None).expect("the hosts boot");
+    let said = String::from_utf8(say(&world, vec![wire.as_bytes().to_vec()])).expect("replies are text");
+    let last = said.lines().rfind(|l| !l.starts_with("221 ")).unwrap_or_default().to_owned();
+    let letters = letters(&world);
+    world.shut_down();
+    (last, letters)
+}
+
+#[test]
+fn bare_newlines_are_taken_normalized_or_refused() {
+    let start = "EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<alice@example.com>\r\nDATA\r\n";
+    let wire = format!("{start}Subject: a\r\n\r\none\n.\r\nmore\r\n.\r\nQUIT\r\n");
+    let refused = "550 5.5.2 mx.example.com Error: bare <LF> received";
+    let (said, letters) = answered("smtpd_forbid_bare_newline = no", &wire);
+    assert_eq!((said.as_str(), letters), ("500 5.5.2 Error: command not recognized", 1));
+    let (said, letters) = answered("smtpd_forbid_bare_newline = yes", &wire);
+    assert!(said.starts_with("250 2.0.0 Ok: queued as "), "{said}");
+    assert_eq!(letters, 1);
+    let reject = "smtpd_forbid_bare_newline = reject";
+    assert_eq!(answered(reject, &wire), (refused.to_owned(), 0));
+    assert_eq!(answered(reject, "EHLO x\nQUIT\r\n"), (refused.to_owned(), 0));
+    let trusted = format!("{reject}\n        mynetworks = 198.51.100.0/24");
+    assert_eq!(answered(&trusted, "NOOP\nQUIT\n").0, "250 2.0.0 Ok");
+}
+
+#[test]
+fn commands_before_their_turn_end_the_session_where_that_is_forbidden() {
+    let forbid = "smtpd_forbid_unauth_pipelining = yes";
+    let refused = "554 5.5.0 Error: SMTP protocol synchronization";
+    assert_eq!(answered(forbid, "HELO x\r\nNOOP\r\nQUIT\r\n").0, refused);
+    assert_eq!(answered(forbid, "HELO x\r\n").0, "250 mx.example.com");
+    assert_eq!(answered("smtpd_client_port_logging = yes", "HELO x\r\nNOOP\r\nQUIT\r\n").0, "250 2.0.0 Ok");
+}
+
 /// How many letters alice has.
 fn letters(world: &World) -> usize {
     let host = world.host("mx.example.com").expect("the host is there");

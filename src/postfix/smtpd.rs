@@ -23,6 +23,7 @@ mod reply;
 mod sasl;
 mod session;
 mod settings;
+mod sync;
 mod tls;
 mod transcript;
 mod xclient;

@@ -53,6 +53,10 @@ impl Session<'_> {
             return self.fault("530 5.7.0 Must issue a STARTTLS command first");
         }
         self.last = verb.text();
+        if let Some(next) = self.too_early(verb) {
+            self.count(verb, next);
+            return next;
+        }
         let next = self.act(verb, &words).await;
         self.count(verb, next);
         next

@@ -76,6 +76,11 @@ impl Verb {
         matches!(self, Verb::Helo | Verb::Ehlo | Verb::Rset | Verb::Noop | Verb::Vrfy | Verb::Etrn)
     }
 
+    /// Must a client wait for the answer before it says more (RFC 2920, section 3.1)?
+    pub const fn ends_group(self) -> bool {
+        matches!(self, Verb::Helo | Verb::Ehlo | Verb::Data | Verb::Noop | Verb::Vrfy)
+    }
+
     /// May it be used before STARTTLS where TLS is required?
     pub const fn before_tls(self) -> bool {
         matches!(self, Verb::Helo | Verb::Ehlo | Verb::Xclient | Verb::Starttls | Verb::Noop | Verb::Quit)

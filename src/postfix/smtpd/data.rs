@@ -1,6 +1,7 @@
 //! The message itself: DATA and BDAT, and its way to cleanup.
 
 use super::session::{Chunks, Gone, Next, Session, Transaction};
+use super::sync::BareNewline;
 use super::transcript::Class;
 use crate::postfix::ipc::{CleanupStatus, GivenUp, Submission, TraceFlags};
 use crate::proto::smtp::command::{Words, printable};
@@ -62,7 +63,8 @@ impl Session<'_> {
     /// Reads up to the lone dot; gives how much was taken of a message that is larger than it may be.
     async fn read_message(&mut self, content: &mut Vec<u8>) -> Result<Option<usize>, Gone> {
         let limit = self.settings.message_size_limit as usize;
-        let mut decoder = Decoder::new();
+        let strict = self.bare_newline() != BareNewline::Taken;
+        let mut decoder = if strict { Decoder::strict() } else { Decoder::new() };
         let mut size = self.transaction.as_ref().map_or(0, |t| t.taken);
         let mut too_big = None;
         self.received.set(Some(size));
@@ -84,6 +86,7 @@ impl Session<'_> {
                 content.clear();
             }
             if done {
+                self.bare.set(decoder.has_bare());
                 self.put_back(input);
                 if let Some(t) = &mut self.transaction {
                     t.taken = size;
@@ -157,6 +160,10 @@ impl Session<'_> {
             _ => Vec::new(),
         };
         chunks.extend_from_slice(&chunk);
+        if last {
+            let bare = |at: usize| at == 0 || chunks[at - 1] != b'\r';
+            self.bare.set(memchr::memchr_iter(b'\n', &chunks).any(bare));
+        }
         if !last {
             t.chunks = Chunks::Some(chunks);
             return self.done(&format!("250 2.0.0 Ok: {size} bytes"));
@@ -217,6 +224,12 @@ impl Session<'_> {
                 return next;
             }
         };
+        if self.bare.take() && self.bare_newline() == BareNewline::Rejected {
+            let text = self.bare_newline_refused();
+            let next = self.fault_of(Class::Protocol, &text);
+            self.reset();
+            return next;
+        }
         if let Err(reject) = self.checks.end_of_data(self).await {
             let next = self.refuse(&reject);
             self.abandon(content, false).await;

@@ -5,6 +5,7 @@ use super::counts::{Counts, Verb};
 use super::peer::{self, NameTrouble};
 use super::sasl::{Login, Mechanism};
 use super::settings::{Discard, Settings};
+use super::sync::BareNewline;
 use super::tls::Tls;
 use super::transcript::{Class, Transcript};
 use crate::postfix::anvil::Act;
@@ -84,6 +85,8 @@ pub enum Gone {
     Lost,
     /// Nothing came in time.
     Silent,
+    /// A line ended with a bare LF, and that is refused.
+    BareNewline,
 }
 
 /// A session with one client.
@@ -136,12 +139,16 @@ pub struct Session<'d> {
     pub anvil: &'d RefCell<Option<Stream>>,
     /// What was said, and what was wrong with it.
     pub transcript: Transcript,
-    input: RefCell<BytesMut>,
+    pub input: RefCell<BytesMut>,
     pub output: RefCell<BytesMut>,
     /// How long a client with many mistakes waits for its answers.
     pub penalty: Cell<Duration>,
     pub hang_up: Cell<bool>,
     pub eof: Cell<bool>,
+    /// Has it been said that the client does not wait its turn?
+    pub early: Cell<bool>,
+    /// Has a line of the message ended with a bare LF?
+    pub bare: Cell<bool>,
 }
 
 impl<'d> Session<'d> {
@@ -195,6 +202,8 @@ impl<'d> Session<'d> {
             penalty: Cell::default(),
             hang_up: Cell::new(false),
             eof: Cell::new(false),
+            early: Cell::new(false),
+            bare: Cell::new(false),
         };
         session.introduce();
         session
@@ -204,7 +213,10 @@ impl<'d> Session<'d> {
     pub fn introduce(&mut self) {
         let c = &self.client;
         let address = if c.shown_address.is_empty() { "unknown" } else { &c.shown_address };
-        self.shown = format!("{}[{address}]", c.name).into();
+        self.shown = match self.settings.port_logging {
+            true => format!("{}[{address}]:{}", c.name, c.port).into(),
+            false => format!("{}[{address}]", c.name).into(),
+        };
         self.context = if self.is_local_client() { RewriteContext::Local } else { RewriteContext::Remote };
         if let Ok(Some(found)) = self.settings.discard_maps.find(&c.shown_address) {
             self.discard = Discard::parse(&found.value);
@@ -254,6 +266,11 @@ impl<'d> Session<'d> {
             Some(Gone::Lost) => {
                 self.transcript.aborted("lost connection");
                 self.left("lost connection");
+            }
+            Some(Gone::BareNewline) => {
+                let text = self.bare_newline_refused();
+                self.transcript.aborted("bare newline");
+                self.reply(&text);
             }
             Some(Gone::Silent) => {
                 let text = format!("421 4.4.2 {} Error: timeout exceeded", self.settings.myhostname);
@@ -322,9 +339,13 @@ impl<'d> Session<'d> {
     pub async fn line(&self) -> Result<Bytes, Gone> {
         let limit = self.settings.line_length_limit;
         loop {
+            let bare = is_bare(&self.input.borrow());
             let framed = line::take(&mut self.input.borrow_mut(), limit);
             match framed {
-                Framed::Line(line) => return Ok(line),
+                Framed::Line(line) => {
+                    let refused = bare && self.bare_newline() == BareNewline::Rejected;
+                    return if refused { Err(Gone::BareNewline) } else { Ok(line) };
+                }
                 Framed::TooLong(line) => {
                     let start = printable(&String::from_utf8_lossy(&line), 30);
                     self.daemon
@@ -472,4 +493,9 @@ impl<'d> Session<'d> {
             self.errors += 1;
         }
     }
+}
+
+/// Does the first line end with a LF that has no CR in front?
+fn is_bare(input: &[u8]) -> bool {
+    memchr::memchr(b'\n', input).is_some_and(|at| at == 0 || input[at - 1] != b'\r')
 }

@@ -1,5 +1,6 @@
 //! What a server needs of its configuration, read once.
 
+use super::sync::BareNewline;
 use crate::postfix::config::expand::{self, Names};
 use crate::postfix::dict::{Maps, MatchList};
 use crate::postfix::server::Daemon;
@@ -39,6 +40,12 @@ pub struct Settings {
     pub reject_unlisted_sender: bool,
     pub noop_commands: MatchList,
     pub forbidden_commands: MatchList,
+    pub forbid_pipelining: bool,
+    pub bare_newline: BareNewline,
+    pub bare_newline_exclusions: MatchList,
+    pub bare_newline_code: u16,
+    /// Does the log show clients with their ports?
+    pub port_logging: bool,
     pub xclient_hosts: MatchList,
     pub xforward_hosts: MatchList,
     pub command_filter: Maps,
@@ -102,6 +109,11 @@ impl Settings {
             reject_unlisted_sender: yes("smtpd_reject_unlisted_sender")?,
             noop_commands: strings("smtpd_noop_commands")?,
             forbidden_commands: strings("smtpd_forbidden_commands")?,
+            forbid_pipelining: yes("smtpd_forbid_unauth_pipelining")?,
+            bare_newline: BareNewline::read(daemon)?,
+            bare_newline_exclusions: networks("smtpd_forbid_bare_newline_exclusions")?,
+            bare_newline_code: int("smtpd_forbid_bare_newline_reject_code")?.clamp(500, 599) as u16,
+            port_logging: yes("smtpd_client_port_logging")?,
             xclient_hosts: networks("smtpd_authorized_xclient_hosts")?,
             xforward_hosts: networks("smtpd_authorized_xforward_hosts")?,
             command_filter: maps("smtpd_command_filter")?,

@@ -38,12 +38,29 @@ pub struct Decoder {
     inside: bool,
     /// A CR came last, and nothing after it yet.
     cr: bool,
+    /// Does only CR LF, dot, CR LF end the message?
+    strict: bool,
+    /// Did the line before end with a bare LF?
+    after_bare: bool,
+    /// Did any line?
+    bare: bool,
 }
 
 impl Decoder {
     /// At the start of a message.
     pub fn new() -> Decoder {
         Decoder::default()
+    }
+
+    /// At the start of a message that only a dot between two CR LF ends; one beside a bare LF is left
+    /// out.
+    pub fn strict() -> Decoder {
+        Decoder { strict: true, ..Decoder::default() }
+    }
+
+    /// Has a line ended with a bare LF?
+    pub fn has_bare(&self) -> bool {
+        self.bare
     }
 
     /// Takes what it can off `input` and appends the message's lines, ended by LF, to `out`. True
@@ -60,8 +77,11 @@ impl Decoder {
                 out.push(b'\r');
             }
             let (inside, dot) = (self.inside, whole.first() == Some(&b'.'));
-            let done = !inside && whole == b".";
-            if !done {
+            let is_bare = whole.len() == line.len() && !(self.cr && line.is_empty());
+            let dot_alone = !inside && whole == b".";
+            let done = dot_alone && !(self.strict && (is_bare || self.after_bare));
+            (self.after_bare, self.bare) = (is_bare, self.bare || is_bare);
+            if !dot_alone {
                 out.extend_from_slice(if !inside && dot { &whole[1..] } else { whole });
                 out.push(b'\n');
             }
