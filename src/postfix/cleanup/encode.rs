@@ -1,4 +1,4 @@
-//! The queue file that a message becomes (records: [`record`](crate::postfix::record)).
+//! The queue file that a message becomes (records: [`record`]).
 
 use super::{Addressed, Cleanup, Message};
 use crate::postfix::ipc::{ClientInfo, RewriteContext, Submission};
