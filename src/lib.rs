@@ -8,8 +8,8 @@
 //!                  lesson
 //!                   repl
 //!                 scenario ───────► view
-//!   postfix   procmail   mua   shell          the programs; they meet over sockets, files, commands
-//!       └────────┴──┬─────┴──────┘
+//!   postfix  dovecot  procmail  mua  shell    the programs; they meet over sockets, files, commands
+//!       └───────┴───┬────┴───────┴─────┘
 //!          proto  world ──► trace
 //! ```
 //!

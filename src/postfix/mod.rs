@@ -208,6 +208,23 @@ pub async fn configuration(p: &Process, msg: &msg::Msg, directory: Option<&str>)
     }
 }
 
+/// The same for a command that works on the host's mail system: of that there is one, and a command
+/// that is told of another one's directory says so.
+///
+/// # Errors
+/// The exit status, after the reason has been said.
+pub async fn configuration_of_host(
+    p: &Process,
+    msg: &msg::Msg,
+    directory: Option<&str>,
+) -> Result<Config, i32> {
+    let config = configuration(p, msg, directory).await?;
+    if let Some(other) = directory.filter(|d| d.trim_end_matches('/') != "/etc/postfix") {
+        msg.warn(format!("{other}: a host of the lab has one mail system, that of /etc/postfix")).await;
+    }
+    Ok(config)
+}
+
 impl dict::Files for Process {
     fn read(&self, path: &str) -> Sys<bytes::Bytes> {
         self.read_file(path)

@@ -28,7 +28,7 @@ pub async fn main(p: Process) -> i32 {
         Err(status) => return status,
     };
     let shown = Shown::of(&options);
-    if let Err(status) = super::configuration(&p, &msg, options.value('c')).await {
+    if let Err(status) = super::configuration_of_host(&p, &msg, options.value('c')).await {
         return status;
     }
     if options.has('q') {

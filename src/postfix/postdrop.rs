@@ -22,7 +22,7 @@ pub async fn main(p: Process) -> i32 {
         Ok(options) => options,
         Err(status) => return status,
     };
-    let config = match super::configuration(&p, &msg, options.value('c')).await {
+    let config = match super::configuration_of_host(&p, &msg, options.value('c')).await {
         Ok(config) => config,
         Err(status) => return status,
     };

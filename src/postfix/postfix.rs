@@ -28,7 +28,7 @@ pub async fn main(p: Process) -> i32 {
         Ok(options) => options,
         Err(status) => return status,
     };
-    if let Err(status) = super::configuration(&p, &msg, options.value('c')).await {
+    if let Err(status) = super::configuration_of_host(&p, &msg, options.value('c')).await {
         return status;
     }
     let command = options.rest.first().map_or("", |w| &**w);

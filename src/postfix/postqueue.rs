@@ -28,7 +28,7 @@ pub async fn main(p: Process) -> i32 {
         [(letter, value)] if options.rest.is_empty() => (*letter, value.as_deref()),
         _ => (' ', None),
     };
-    if super::configuration(&p, &msg, options.value('c')).await.is_err() {
+    if super::configuration_of_host(&p, &msg, options.value('c')).await.is_err() {
         return UNAVAILABLE;
     }
     match (option, value) {

@@ -11,7 +11,7 @@ mod options;
 use super::ipc::TraceFlags;
 use super::msg::Msg;
 use super::record::{self, Type};
-use super::{configuration, queue};
+use super::{configuration_of_host, queue};
 use crate::proto::{address, message};
 use crate::world::errno::Errno;
 use crate::world::exec::Start;
@@ -36,7 +36,7 @@ pub async fn main(p: Process) -> i32 {
         Ok(options) => options,
         Err(text) => return fail(&msg, text).await,
     };
-    let Ok(config) = configuration(&p, &msg, options.directory.as_deref()).await else {
+    let Ok(config) = configuration_of_host(&p, &msg, options.directory.as_deref()).await else {
         return exit::TEMPFAIL;
     };
     let run = |path: &'static str, args: Vec<String>| run(p.clone(), path, args);

@@ -3,7 +3,8 @@
 //! Looks up who takes mail for the next hop ([`destination`]), tries those hosts one after the
 //! other, then `smtp_fallback_relay`, and speaks SMTP or LMTP with the first that listens
 //! ([`session`]), inside TLS ([`tls`]) and logged in ([`sasl`]) where that is set. [`generic`] replaces
-//! addresses that mean nothing outside, [`downgrade`] encodes what a server cannot take; [`settings`] are the parameters.
+//! addresses that mean nothing outside, [`downgrade`] encodes what a server cannot take; [`settings`] are
+//! the parameters.
 //!
 //! Standards: RFC 5321 (section 5.1, which host), RFC 7505 (null MX), RFC 2033 (LMTP), RFC 2920
 //! (PIPELINING), RFC 1870 (SIZE), RFC 3461 (DSN), RFC 6152 (8BITMIME), RFC 3207 (STARTTLS), RFC 4954

@@ -1,7 +1,7 @@
 //! smtpd(8): the SMTP server.
 //!
 //! Listens on the `inet` service `smtp` of master.cf, talks to clients, asks [`check`] whether
-//! they may, and gives messages to cleanup.
+//! they may, and gives messages to cleanup. [`sync`] looks to clients that do not wait their turn.
 //!
 //! Standards: RFC 5321 (SMTP), RFC 1870 (SIZE), RFC 1985 (ETRN), RFC 2034 (ENHANCEDSTATUSCODES),
 //! RFC 2920 (PIPELINING), RFC 3030 (CHUNKING), RFC 3461 (DSN), RFC 6152 (8BITMIME),
@@ -10,8 +10,8 @@
 //! # Simplifications
 //! No Milters, no `smtpd_proxy_filter`, no VERP. Restrictions: see [`check`]; TLS: see [`tls`].
 //!
-//! Diagnostics: letters to the postmaster ([`transcript`]); a line for each connection, rejected command and queued message in the log; the
-//! counts of commands when the client leaves.
+//! Diagnostics: letters to the postmaster ([`transcript`]); a line for each connection, rejected command
+//! and queued message in the log; the counts of commands when the client leaves.
 
 mod check;
 mod commands;

@@ -4,9 +4,9 @@
 //! # Simplifications
 //! No certificate is signed by anybody the client trusts: levels that ask for more than encryption
 //! (`fingerprint`, `verify`, `secure`, `dane-only`) end as they do with a self-signed certificate, and `dane`
-//! finds no TLSA records, so it is `may`. `smtp_tls_fingerprint_cert_match` has no effect. Protocols and ciphers cannot be chosen: the words of a policy
-//! about them are read and have no effect. There are no client certificates, no session cache, no
-//! `smtp_tls_per_site`.
+//! finds no TLSA records, so it is `may`. `smtp_tls_fingerprint_cert_match` has no effect. Protocols and
+//! ciphers cannot be chosen: the words of a policy about them are read and have no effect. There are no
+//! client certificates, no session cache, no `smtp_tls_per_site`.
 
 use super::destination::Host;
 use super::session::{Failure, Session};
