@@ -10,19 +10,33 @@ struct Counting;
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
 static MOST: AtomicUsize = AtomicUsize::new(0);
 
+/// Counts without locking the bus: what is measured runs in one thread.
+fn count(more: usize, less: usize) {
+    let now = (IN_USE.load(Ordering::Relaxed) + more).saturating_sub(less);
+    IN_USE.store(now, Ordering::Relaxed);
+    if now > MOST.load(Ordering::Relaxed) {
+        MOST.store(now, Ordering::Relaxed);
+    }
+}
+
 // SAFETY: every call goes to the program's allocator as it came; only counts are kept beside it.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = IN_USE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        MOST.fetch_max(now, Ordering::Relaxed);
+        count(layout.size(), 0);
         // SAFETY: the caller's promises are passed on.
         unsafe { MiMalloc.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        IN_USE.fetch_sub(layout.size(), Ordering::Relaxed);
+        count(0, layout.size());
         // SAFETY: the caller's promises are passed on.
         unsafe { MiMalloc.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(size, layout.size());
+        // SAFETY: the caller's promises are passed on.
+        unsafe { MiMalloc.realloc(at, layout, size) }
     }
 }
 

@@ -51,7 +51,7 @@ pub struct Service {
     /// main.cf as it was last read for one of its daemons, and which content of the file that was.
     configuration: RefCell<Option<(Version, Rc<Config>)>>,
     /// What one of its daemons made of that, for those after it.
-    settings: RefCell<Option<(Rc<Config>, Rc<dyn Any>)>>,
+    settings: RefCell<Option<Kept>>,
     children: RefCell<Vec<u32>>,
     /// Those of them that have served somebody.
     useful: RefCell<BTreeSet<u32>>,
@@ -62,6 +62,9 @@ pub struct Service {
     before: RefCell<Option<Rc<Service>>>,
     world: crate::world::World,
 }
+
+/// What a daemon made of a configuration, and of which.
+type Kept = (Rc<Config>, Rc<dyn Any>);
 
 /// How long a service whose daemons cannot begin their work is left alone.
 const THROTTLE: Duration = Duration::from_secs(60);

@@ -84,11 +84,13 @@ pub(super) struct Qmgr {
     dead: RefCell<BTreeMap<Rc<str>, (Time, Dsn)>>,
     scans: RefCell<Scans>,
     waiting: RefCell<queue::Waiting>,
-    /// The last decision on when to try again, by the message's age in seconds and that time.
-    last_pause: RefCell<Option<((u64, Time), Rc<Decision>)>>,
+    last_pause: RefCell<Option<Pause>>,
     /// Has a message been taken up whose destinations are not known yet?
     feeding: Cell<bool>,
 }
+
+/// When a message of so many seconds is tried again, and the decision on it.
+type Pause = (u64, Time, Rc<Decision>);
 
 /// How far the looks through the two queues have come.
 #[derive(Default)]

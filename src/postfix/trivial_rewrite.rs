@@ -90,7 +90,7 @@ struct TrivialRewrite {
     mail: Routing,
     probes: Routing,
     /// The decisions on the domains last asked about: mail to them goes the same way again.
-    decided: RefCell<FxHashMap<Box<str>, (Of, Vec<Rc<Decision>>)>>,
+    decided: RefCell<FxHashMap<Box<str>, Decided>>,
 }
 
 /// The ways of one kind of mail.
@@ -484,6 +484,9 @@ impl TrivialRewrite {
         before.insert(domain.into(), (Of::new(way, resolved), decisions));
     }
 }
+
+/// The decisions on where mail to a domain goes, and for which way they stand.
+type Decided = (Of, Vec<Rc<Decision>>);
 
 /// For how many domains it is kept in which words their ways were decided.
 const DECIDED: usize = 1024;

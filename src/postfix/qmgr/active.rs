@@ -513,7 +513,7 @@ impl Qmgr {
     /// Records when a message so many seconds old is tried again: many are of the same age.
     fn decide_pause(&self, age: u64, at: Time) {
         let mut last = self.last_pause.borrow_mut();
-        if !last.as_ref().is_some_and(|(of, _)| *of == (age, at)) {
+        if last.as_ref().is_none_or(|(of, until, _)| (*of, *until) != (age, at)) {
             let settings = &self.settings;
             let (least, most) = (settings.minimal_backoff.as_secs(), settings.maximal_backoff.as_secs());
             let decision = Decision {
@@ -523,9 +523,9 @@ impl Qmgr {
                 compared: format!("{age} s old, at least {least} s, at most {most} s"),
                 outcome: Outcome::Becomes(at.strftime("%b %e %H:%M:%S").into()),
             };
-            *last = Some(((age, at), Rc::new(decision)));
+            *last = Some((age, at, Rc::new(decision)));
         }
-        let decision = last.as_ref().map(|(_, decision)| decision);
+        let decision = last.as_ref().map(|(_, _, decision)| decision);
         self.daemon.p.decide_again(decision.map_or(&[], std::slice::from_ref));
     }
 
