@@ -389,7 +389,7 @@ impl QueueFile {
 
     /// Takes a record of the envelope, whose content reaches to `end` in the file.
     fn envelope(&mut self, kind: Type, (offset, end): (usize, usize), content: &[u8], pending: &mut Pending) {
-        let text = || Rc::<str>::from(String::from_utf8_lossy(content));
+        let text = || record::text(content);
         match kind {
             Type::Size => self.size = first_number(content),
             Type::Time => self.arrival = time_of(content),
@@ -403,9 +403,9 @@ impl QueueFile {
             Type::Filter => self.filter = Some(text()).filter(|f| !f.is_empty()),
             Type::Redirect => self.redirect = Some(text()).filter(|r| !r.is_empty()),
             Type::Attr => {
-                let value = |name: &[u8]| content.strip_prefix(name).map(String::from_utf8_lossy);
+                let value = |name: &[u8]| content.strip_prefix(name).map(record::text);
                 if let Some(orcpt) = value(b"dsn_orig_rcpt=") {
-                    pending.dsn_orcpt = Some(orcpt.into());
+                    pending.dsn_orcpt = Some(orcpt);
                 } else if let Some(flags) = value(b"notify_flags=") {
                     pending.dsn_notify = flags.parse().unwrap_or(0);
                 } else {

@@ -4,6 +4,7 @@
 //! meaning that more follows) and that many octets of content.
 
 use std::fmt;
+use std::rc::Rc;
 
 /// The types of records in a queue file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,7 +68,23 @@ impl Type {
     ];
 
     fn of(byte: u8) -> Option<Type> {
-        Type::ALL.into_iter().find(|t| *t as u8 == byte)
+        const BY_OCTET: [Option<Type>; 256] = {
+            let (mut all, mut n) = ([None; 256], 0);
+            while n < Type::ALL.len() {
+                all[Type::ALL[n] as usize] = Some(Type::ALL[n]);
+                n += 1;
+            }
+            all
+        };
+        BY_OCTET[usize::from(byte)]
+    }
+}
+
+/// The content of a record as text; octets that are no UTF-8 are replaced.
+pub fn text(content: &[u8]) -> Rc<str> {
+    match std::str::from_utf8(content) {
+        Ok(text) => text.into(),
+        Err(_) => String::from_utf8_lossy(content).into(),
     }
 }
 

@@ -23,7 +23,7 @@ pub use decision::{Decision, Outcome, Place};
 pub use event::{Closing, ConnId, Direction, Event, FileAct, Kind, ProcId};
 
 use crate::world::clock::Time;
-use pack::{Hops, Packed};
+use pack::{Common, Packed};
 use std::cell::OnceCell;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -87,7 +87,7 @@ pub struct Trace {
     runs: Vec<Run>,
     /// Those after them, at most [`RUN`].
     newest: Vec<Event>,
-    hops: Hops,
+    common: Common,
     room: Vec<u8>,
     processes: Vec<ProcessName>,
     connections: Vec<Ends>,
@@ -166,7 +166,7 @@ impl Trace {
 
     fn pack_newest(&mut self) {
         let first = number(self.runs.len(), 0);
-        let packed = pack::pack(&self.newest, first, &mut self.hops, &mut self.room);
+        let packed = pack::pack(&self.newest, first, &mut self.common, &mut self.room);
         self.runs.push(Run { packed, unpacked: OnceCell::new() });
         self.newest.clear();
     }
@@ -174,7 +174,7 @@ impl Trace {
     /// The events of a run.
     fn run(&self, n: usize) -> Option<&[Event]> {
         match self.runs.get(n) {
-            Some(run) => Some(run.unpacked.get_or_init(|| run.packed.unpack(number(n, 0), &self.hops))),
+            Some(run) => Some(run.unpacked.get_or_init(|| run.packed.unpack(number(n, 0), &self.common))),
             None if n == self.runs.len() => Some(&self.newest),
             None => None,
         }
@@ -190,7 +190,7 @@ impl Trace {
         for (n, run) in self.runs.iter().enumerate() {
             match run.unpacked.get() {
                 Some(events) => all(n, events),
-                None => all(n, &run.packed.unpack(number(n, 0), &self.hops)),
+                None => all(n, &run.packed.unpack(number(n, 0), &self.common)),
             }
         }
         all(self.runs.len(), &self.newest);

@@ -3,10 +3,11 @@
 //! An event is a time and a cause, each told by its distance from what came before, a process, and
 //! a kind with its texts. The texts of a run repeat each other (paths, queue ids, the same log line
 //! with another number in it), so that LZ4 leaves about a tenth of them, at some gigabytes a second.
-//! A decision that a program made again in the same words is told once in a run.
+//! A decision that a program made again in the same words is told once in a run, and the sockets at
+//! which programs meet have numbers.
 //!
 //! # Simplifications
-//! Nothing is shared between two runs: a text that stands in both is kept twice.
+//! Nothing else is shared between two runs: a text that stands in both is kept twice.
 
 use super::EventId;
 use super::decision::{Decision, Outcome, Place};
@@ -23,15 +24,25 @@ type Hop = &'static [&'static str; 2];
 /// A run of events, packed.
 pub(super) struct Packed(Box<[u8]>);
 
-/// The moves between queues that occur, since an event refers to one by a static text.
+/// What events of all runs have in common.
 #[derive(Default)]
-pub(super) struct Hops(Vec<Hop>);
+pub(super) struct Common {
+    /// The moves between queues that occur, since an event refers to one by a static text.
+    hops: Vec<Hop>,
+    /// Where something was handed over: at few places, again and again.
+    places: Vec<Rc<str>>,
+    /// The numbers of those places.
+    numbers: FxHashMap<Rc<str>, u32>,
+}
+
+/// How many places are held in common; others stand in the runs.
+const PLACES: usize = 1024;
 
 /// Packs events, the first of which has the number `first`. `room` is used for what comes between,
 /// so that it need not be made anew each time.
-pub(super) fn pack(events: &[Event], first: u32, hops: &mut Hops, room: &mut Vec<u8>) -> Packed {
+pub(super) fn pack(events: &[Event], first: u32, common: &mut Common, room: &mut Vec<u8>) -> Packed {
     room.clear();
-    let mut out = Out { to: room, hops, told: FxHashMap::default(), decisions: 0 };
+    let mut out = Out { to: room, common, told: FxHashMap::default(), decisions: 0 };
     let mut before = 0;
     for (number, event) in (first..).zip(events) {
         out.number(event.time.nanos().wrapping_sub(before));
@@ -45,9 +56,9 @@ pub(super) fn pack(events: &[Event], first: u32, hops: &mut Hops, room: &mut Vec
 
 impl Packed {
     /// The events again.
-    pub(super) fn unpack(&self, first: u32, hops: &Hops) -> Vec<Event> {
+    pub(super) fn unpack(&self, first: u32, common: &Common) -> Vec<Event> {
         let raw = lz4_flex::decompress_size_prepended(&self.0).expect("what was packed can be unpacked");
-        let mut input = In { from: &raw, hops, decisions: Vec::new() };
+        let mut input = In { from: &raw, common, decisions: Vec::new() };
         let mut events = Vec::new();
         let mut before = 0u64;
         while !input.from.is_empty() {
@@ -67,7 +78,7 @@ impl Packed {
 /// Writes the parts of an event.
 struct Out<'a> {
     to: &'a mut Vec<u8>,
-    hops: &'a mut Hops,
+    common: &'a mut Common,
     /// The decisions that may come again, and the how-manieth of the run each was.
     told: FxHashMap<*const Decision, u64>,
     /// How many decisions have been told.
@@ -142,7 +153,7 @@ impl Out<'_> {
             Kind::Ended { status } => self.number(u64::from(*status as u32)),
             Kind::Log { line: text } | Kind::Command { text } | Kind::Fault { text } => self.text(text),
             Kind::HandOver { to, what } => {
-                self.text(to);
+                self.place(to);
                 self.text(what);
             }
             Kind::File { act, path, len } => {
@@ -156,7 +167,7 @@ impl Out<'_> {
             }
             Kind::Queue { id, hop } => {
                 self.text(id);
-                let n = self.hops.number_of(hop);
+                let n = self.common.number_of_hop(hop);
                 self.number(n);
             }
             Kind::Decision(d) => {
@@ -165,6 +176,17 @@ impl Out<'_> {
                 }
                 self.decisions += 1;
                 self.decision(d);
+            }
+        }
+    }
+
+    /// The number of a place, or zero and its text.
+    fn place(&mut self, place: &Rc<str>) {
+        match self.common.number_of_place(place) {
+            Some(n) => self.number(u64::from(n) + 1),
+            None => {
+                self.number(0);
+                self.text(place);
             }
         }
     }
@@ -199,7 +221,7 @@ impl Out<'_> {
 /// Reads them again. What it reads was written above, so that it never meets an end too early.
 struct In<'a> {
     from: &'a [u8],
-    hops: &'a Hops,
+    common: &'a Common,
     /// Those of the run so far.
     decisions: Vec<Rc<Decision>>,
 }
@@ -291,12 +313,12 @@ impl<'a> In<'a> {
                 Kind::Started { parent, argv: (0..n).map(|_| self.shared()).collect() }
             }
             10 => Kind::Ended { status: self.small() as i32 },
-            11 => Kind::HandOver { to: self.shared(), what: self.shared() },
+            11 => Kind::HandOver { to: self.place(), what: self.shared() },
             12 => {
                 Kind::File { act: one_of(&FILE_ACTS, self.octet()), path: self.shared(), len: self.small() }
             }
             13 => Kind::Renamed { from: self.shared(), to: self.shared() },
-            14 => Kind::Queue { id: self.shared(), hop: self.hops.0[self.number() as usize] },
+            14 => Kind::Queue { id: self.shared(), hop: self.common.hops[self.number() as usize] },
             15 => Kind::Log { line: self.shared() },
             16 => Kind::Command { text: self.shared() },
             17 => Kind::Fault { text: self.shared() },
@@ -309,6 +331,13 @@ impl<'a> In<'a> {
                 self.decisions.push(decision.clone());
                 Kind::Decision(decision)
             }
+        }
+    }
+
+    fn place(&mut self) -> Rc<str> {
+        match self.number() {
+            0 => self.shared(),
+            n => self.common.places[n as usize - 1].clone(),
         }
     }
 
@@ -371,14 +400,27 @@ fn tag(kind: &Kind) -> u8 {
     }
 }
 
-impl Hops {
-    fn number_of(&mut self, hop: Hop) -> u64 {
-        let known = self.0.iter().position(|h| *h == hop);
+impl Common {
+    fn number_of_hop(&mut self, hop: Hop) -> u64 {
+        let known = self.hops.iter().position(|h| *h == hop);
         let n = known.unwrap_or_else(|| {
-            self.0.push(hop);
-            self.0.len() - 1
+            self.hops.push(hop);
+            self.hops.len() - 1
         });
         n as u64
+    }
+
+    fn number_of_place(&mut self, place: &Rc<str>) -> Option<u32> {
+        if let Some(n) = self.numbers.get(place) {
+            return Some(*n);
+        }
+        let n = self.places.len();
+        if n >= PLACES {
+            return None;
+        }
+        self.places.push(place.clone());
+        self.numbers.insert(place.clone(), n as u32);
+        Some(n as u32)
     }
 }
 
@@ -440,9 +482,9 @@ mod tests {
                 kind,
             })
             .collect();
-        let mut hops = Hops::default();
-        let packed = pack(&events, first, &mut hops, &mut Vec::new());
-        let again = packed.unpack(first, &hops);
+        let mut common = Common::default();
+        let packed = pack(&events, first, &mut common, &mut Vec::new());
+        let again = packed.unpack(first, &common);
         assert_eq!(format!("{again:?}"), format!("{events:?}"));
     }
 }

@@ -36,10 +36,10 @@ impl Process {
         }
         let start = line.len();
         line.push_str(ident);
-        let _ = match pid {
-            Some(pid) => write!(line, "[{pid}]: "),
-            None => write!(line, ": "),
-        };
+        if let Some(pid) = pid {
+            let _ = write!(line, "[{pid}]");
+        }
+        line.push_str(": ");
         line.push_str(text);
         if world.traced() {
             world.record(Kind::Log { line: line[start..].into() });

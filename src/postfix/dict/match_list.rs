@@ -9,6 +9,7 @@ use super::cidr::Network;
 use super::maps::Parents;
 use super::{Dict, DictError, Files, Flags};
 use crate::postfix::config::{Config, typed};
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -106,7 +107,10 @@ impl MatchList {
     /// # Errors
     /// A table that cannot answer, before anything matched.
     pub fn find(&self, text: &str) -> Result<Option<&Rc<str>>, DictError> {
-        let lower = text.to_ascii_lowercase();
+        let lower = match text.bytes().any(|b| b.is_ascii_uppercase()) {
+            true => Cow::Owned(text.to_ascii_lowercase()),
+            false => Cow::Borrowed(text),
+        };
         self.first(|item| self.text_matches(item, &lower))
     }
 
