@@ -68,6 +68,9 @@ pub struct Report {
     pub dsn_ret_full: Option<bool>,
 }
 
+/// The status of a message that is larger than messages may be (RFC 3463, section 3.4).
+const TOO_BIG: &str = "5.3.4";
+
 /// Is the request done? bounce → who asked.
 struct Done(bool);
 
@@ -104,7 +107,9 @@ pub async fn refuse(daemon: &Daemon, id: &Rc<str>, file: &QueueFile, dsn: Dsn) -
 /// Tells `sender`, who need not be the message's own, that a file's recipients are not delivered to.
 pub async fn tell(daemon: &Daemon, id: &Rc<str>, file: &QueueFile, sender: &Rc<str>, dsn: Dsn) -> bool {
     let envid = file.attribute("envelope_id").map_or_else(|| "".into(), Into::into);
-    let dsn_ret_full = file.attribute("ret_flags").map(|v| v == "1");
+    // What is too big is not sent back.
+    let dsn_ret_full =
+        if &*dsn.status == TOO_BIG { Some(false) } else { file.attribute("ret_flags").map(|v| v == "1") };
     let (id, kind) = (id.clone(), ReportKind::Failure);
     let report = Report { kind, id: id.clone(), sender: sender.clone(), dsn_envid: envid, dsn_ret_full };
     let what = format!("tell <{sender}> that {id} is refused");

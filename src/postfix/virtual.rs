@@ -158,7 +158,7 @@ impl<'d> Agent<'d> {
 
     fn find(&self, maps: &Maps, setting: &'static str, user: &str) -> Result<Option<Rc<str>>, Dsn> {
         let found = maps.find_address(user, &self.delimiter).map_err(|e| {
-            self.daemon.msg.log_warn(&e);
+            e.log(&self.daemon.msg);
             misconfigured()
         })?;
         if let Some(found) = &found {

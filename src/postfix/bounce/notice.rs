@@ -216,7 +216,7 @@ fn fold(text: &str, out: &mut String) {
     const WIDTH: usize = 79;
     const INDENT: &str = "    ";
     let mut width = 0;
-    for (n, word) in text.split(' ').enumerate() {
+    for (n, word) in text.trim_end().split(' ').enumerate() {
         if n > 0 {
             if width + 1 + word.len() > WIDTH {
                 out.push('\n');

@@ -173,13 +173,15 @@ impl<'c> Inspector<'c> {
                 self.act(part, text, &found.value)
             }
             Err(e) => {
-                self.daemon.msg.log_warn(&e);
+                e.log(&self.daemon.msg);
                 let name = part.setting();
                 self.daemon.msg.log_warn(format!(
                     "{}: {name} map lookup problem -- message not accepted, try again later",
                     self.id
                 ));
-                self.refuse(451, "4.3.0", "queue file write error");
+                let (dsn, text) = ("4.3.0".into(), "queue file write error".into());
+                self.refused = Some(CleanupStatus::Rejected { code: 451, dsn, text });
+                self.done = true;
                 Fate::Keep
             }
         }
