@@ -160,10 +160,10 @@ pub async fn main(p: Process) -> i32 {
 fn templates(daemon: &Daemon) -> Result<Templates, String> {
     let path = daemon.string("bounce_template_file");
     if path.is_empty() {
-        return Ok(Templates::read(None).0);
+        return Ok(Templates::built_in());
     }
     let text = daemon.p.read_text(&path).map_err(|e| format!("open {path}: {e}"))?;
-    let (templates, warnings) = Templates::read(Some((&path, &text)));
+    let (templates, warnings) = Templates::read(Some((&path, &text)))?;
     for warning in warnings {
         daemon.msg.log_warn(warning);
     }

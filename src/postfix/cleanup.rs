@@ -476,6 +476,7 @@ impl<'d> Cleanup<'d> {
             _ => None,
         };
         let mut inspector = Inspector::new(self.daemon, &self.checks, id, s, sender, last.as_deref());
+        inspector.characters(&mut s.content);
         let mut pass = headers::Pass::new(id, s, &self.settings);
         let mut body = pass.read(&s.content, &mut inspector, &log);
         if let Some(status) = inspector.refused {

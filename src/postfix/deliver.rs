@@ -121,6 +121,11 @@ impl<'d> Delivery<'d> {
         self.request.eight_bit
     }
 
+    /// What `X-Original-To:` says of a recipient; empty without `enable_original_recipient`.
+    pub fn shown_original<'r>(&self, rcpt: &'r Recipient) -> &'r str {
+        if self.daemon.yes("enable_original_recipient") { &rcpt.original } else { "" }
+    }
+
     /// The message, each line ended by LF.
     pub fn content(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.request.file.len());

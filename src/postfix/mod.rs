@@ -23,6 +23,7 @@ pub mod deliver;
 pub mod deliver_pass;
 pub mod dict;
 pub mod error;
+pub mod escape;
 pub mod flush;
 pub mod getopt;
 pub mod ipc;
