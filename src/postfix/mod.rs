@@ -57,11 +57,11 @@ pub mod record;
 pub mod rewrite;
 pub mod sendmail;
 pub mod server;
-pub mod status_filter;
 pub mod showq;
 pub mod smtp;
 pub mod smtpd;
 pub mod spawn;
+pub mod status_filter;
 pub mod sysexits;
 #[cfg(test)]
 pub(crate) mod testing;

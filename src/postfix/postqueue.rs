@@ -89,7 +89,12 @@ fn as_table(list: &[Listed], long: bool) -> String {
         };
         let id = format!("{}{mark}", m.id);
         let time = m.arrival.strftime("%a %b %d %H:%M:%S");
-        let _ = writeln!(out, "{id:<id_width$} {:>8} {time:<time_width$.time_width$} {}", m.size, address::quote(&m.sender));
+        let _ = writeln!(
+            out,
+            "{id:<id_width$} {:>8} {time:<time_width$.time_width$} {}",
+            m.size,
+            address::quote(&m.sender)
+        );
         let mut last = "";
         for (n, (recipient, reason)) in m.recipients.iter().enumerate() {
             // A reason is told once for all recipients in a row that share it.

@@ -3,8 +3,8 @@
 //! A queue is a directory below `queue_directory`; those in `hash_queue_names` have a
 //! subdirectory for the first character of the queue id ([`queue_id`](super::queue_id)).
 
-pub use super::queue_id::is_id;
 use super::queue_id;
+pub use super::queue_id::is_id;
 use super::record::{self, Records, Type};
 use crate::world::clock::Time;
 use crate::world::errno::{Errno, Sys};

@@ -42,9 +42,11 @@ pub fn subdirectory(id: &str) -> char {
     if !is_long(id) {
         return first;
     }
-    let micros = id.bytes().skip(SECONDS).take(MICROS).try_fold(0, |sum: usize, b| {
-        Some(sum * 52 + DIGITS.iter().position(|d| *d == b)?)
-    });
+    let micros = id
+        .bytes()
+        .skip(SECONDS)
+        .take(MICROS)
+        .try_fold(0, |sum: usize, b| Some(sum * 52 + DIGITS.iter().position(|d| *d == b)?));
     micros.and_then(|n| format!("{n:05X}").chars().next()).unwrap_or(first)
 }
 

@@ -144,7 +144,8 @@ impl Templates {
                     }
                 }
             }
-            let Some(class) = Class::ALL.into_iter().find(|c| name == format!("{}_template", c.name())) else {
+            let Some(class) = Class::ALL.into_iter().find(|c| name == format!("{}_template", c.name()))
+            else {
                 let what = format!("unknown template name: {name} -- ignoring this template");
                 warnings.push(format!("{origin}, line {at}: {what}"));
                 continue;
@@ -153,7 +154,8 @@ impl Templates {
             match template(&inside, origin, built_in.unwrap_or_default()) {
                 Ok(template) => self.all.push((class, template)),
                 Err(why) => {
-                    let text = format!("{origin}: {why} in {} template -- ignoring this template", class.name());
+                    let text =
+                        format!("{origin}: {why} in {} template -- ignoring this template", class.name());
                     self.objections.get_mut().push((class, text));
                 }
             }

@@ -1,9 +1,9 @@
 //! The headers of a message on its way through cleanup: what is dropped, completed and added.
 
-use super::{FullName, Settings};
 use super::checks::{Fate, Inspector, Part};
 use super::mapping::{Class, Mapping};
 use super::mime;
+use super::{FullName, Settings};
 use crate::postfix::address_map::MapTrouble;
 use crate::postfix::ipc::Submission;
 use crate::postfix::queue_id;
