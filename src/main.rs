@@ -5,6 +5,10 @@ mod cli;
 use clap::Parser;
 use std::process::ExitCode;
 
+/// Every event, line and path is a small piece of memory that soon goes again.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Shells run in one another, and so do the lab's own futures; the usual stack is small for that.
 const STACK: usize = 64 << 20;
 

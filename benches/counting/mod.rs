@@ -1,27 +1,42 @@
 //! An allocator that counts: how much memory a bench has in use, and how much it had at most.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use mimalloc::MiMalloc;
+use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The system's allocator, with counts kept beside it.
+/// The program's allocator, with counts kept beside it.
 struct Counting;
 
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
 static MOST: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: every call goes to the system's allocator as it came; only counts are kept beside it.
+/// Counts without locking the bus: what is measured runs in one thread.
+fn count(more: usize, less: usize) {
+    let now = (IN_USE.load(Ordering::Relaxed) + more).saturating_sub(less);
+    IN_USE.store(now, Ordering::Relaxed);
+    if now > MOST.load(Ordering::Relaxed) {
+        MOST.store(now, Ordering::Relaxed);
+    }
+}
+
+// SAFETY: every call goes to the program's allocator as it came; only counts are kept beside it.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = IN_USE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        MOST.fetch_max(now, Ordering::Relaxed);
+        count(layout.size(), 0);
         // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
+        unsafe { MiMalloc.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        IN_USE.fetch_sub(layout.size(), Ordering::Relaxed);
+        count(0, layout.size());
         // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(at, layout) }
+        unsafe { MiMalloc.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(size, layout.size());
+        // SAFETY: the caller's promises are passed on.
+        unsafe { MiMalloc.realloc(at, layout, size) }
     }
 }
 

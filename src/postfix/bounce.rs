@@ -19,6 +19,7 @@ use super::deliver::Dsn;
 use super::post_mail::{self, Letter};
 use super::queue::{self, Queue, QueueFile, Recipient, SPOOL};
 use super::server::Daemon;
+use crate::world::errno::Errno;
 use crate::world::fs::OpenFlags;
 use crate::world::process::Process;
 use notice::Notice;
@@ -180,12 +181,11 @@ fn note(daemon: &Daemon, service: &str, append: &Append) -> bool {
         queue::make_directory_for(p, &path)?;
         open()
     });
-    let before = p.stat(&path, false).map_or(0, |s| s.size);
     let written = file.and_then(|f| {
+        let ino = f.ino().ok_or(Errno::EINVAL)?;
+        let before = p.host().fs().stat(ino).size;
         f.write_file(entry.as_bytes()).inspect_err(|_| {
-            if let Some(ino) = f.ino() {
-                let _ = p.host().fs_mut().truncate(ino, before, p.now());
-            }
+            let _ = p.host().fs_mut().truncate(ino, before, p.now());
         })
     });
     if let Err(e) = &written {

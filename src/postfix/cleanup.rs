@@ -238,7 +238,8 @@ impl<'d> Cleanup<'d> {
             let address = self.rewriter.rewrite(p, RewriteContext::Local, &rcpt.address).await;
             let from =
                 if address == rcpt.address { String::new() } else { format!(", orig_to=<{}>", rcpt.address) };
-            let delay = super::deliver::delay(p.now() - arrival);
+            let mut delay = String::new();
+            super::deliver::delay(p.now() - arrival, &mut delay);
             self.daemon.msg.log(&format!(
                 "{id}: to=<{address}>{from}, relay=none, delay={delay}, delays={delay}/0/0/0, dsn={dsn}, \
                  status=bounced ({text})"

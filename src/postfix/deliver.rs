@@ -379,13 +379,20 @@ pub fn line(
     status: &str,
 ) -> String {
     let mut line = String::with_capacity(300);
-    let _ = write!(line, "{id}: to=<{}>", address::quote(&rcpt.address));
+    for part in [id, ": to=<", &address::quote(&rcpt.address), ">"] {
+        line.push_str(part);
+    }
     if !rcpt.original.is_empty() && !rcpt.original.eq_ignore_ascii_case(&rcpt.address) {
         let _ = write!(line, ", orig_to=<{}>", address::quote(&rcpt.original));
     }
-    let _ = write!(line, ", relay={relay}, delay={}, delays=", delay(times[4] - times[0]));
+    for part in [", relay=", relay, ", delay="] {
+        line.push_str(part);
+    }
+    delay(times[4] - times[0], &mut line);
+    line.push_str(", delays=");
     for (i, step) in times.windows(2).enumerate() {
-        let _ = write!(line, "{}{}", if i > 0 { "/" } else { "" }, delay(step[1] - step[0]));
+        line.push_str(if i > 0 { "/" } else { "" });
+        delay(step[1] - step[0], &mut line);
     }
     let (code, reason) = dsn;
     for part in [", dsn=", code, ", status=", status, " (", reason, ")"] {
@@ -394,20 +401,22 @@ pub fn line(
     line
 }
 
-/// A delay as the log prints it: two significant digits at most two places after the point.
-pub fn delay(d: Duration) -> String {
-    let micros = d.as_micros();
-    if micros >= 10_000_000 {
-        return format!("{}", (micros + 500_000) / 1_000_000);
-    }
-    let hundredths =
-        if micros >= 1_000_000 { (micros + 50_000) / 100_000 * 10 } else { (micros + 5_000) / 10_000 };
+/// Writes a delay as the log has it: two significant digits, at most two places after the point.
+pub fn delay(d: Duration, out: &mut String) {
+    let micros = u64::try_from(d.as_micros()).unwrap_or(u64::MAX - 500_000);
+    let hundredths = match micros {
+        10_000_000.. => (micros + 500_000) / 1_000_000 * 100,
+        1_000_000.. => (micros + 50_000) / 100_000 * 10,
+        _ => (micros + 5_000) / 10_000,
+    };
     let (whole, part) = (hundredths / 100, hundredths % 100);
-    match (part, part % 10) {
-        (0, _) => whole.to_string(),
-        (_, 0) => format!("{whole}.{}", part / 10),
-        _ => format!("{whole}.{part:02}"),
-    }
+    // Most delays are too short to be seen.
+    let _ = match (whole, part, part % 10) {
+        (0, 0, _) => out.write_char('0'),
+        (_, 0, _) => write!(out, "{whole}"),
+        (_, _, 0) => write!(out, "{whole}.{}", part / 10),
+        _ => write!(out, "{whole}.{part:02}"),
+    };
 }
 
 /// Where the log files of bounce services lie.
@@ -429,7 +438,9 @@ mod tests {
             (1_440_000, "1.4"),
             (64_000_000, "64"),
         ] {
-            assert_eq!(delay(Duration::from_micros(micros)), shown);
+            let mut out = String::new();
+            delay(Duration::from_micros(micros), &mut out);
+            assert_eq!(out, shown);
         }
     }
 }

@@ -22,8 +22,10 @@ use crate::world::net::Listener;
 use crate::world::process::Process;
 use crate::world::timer::{Either, race};
 use crate::world::users::Cred;
+use rustc_hash::FxHashMap;
+use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
@@ -40,14 +42,16 @@ pub struct Service {
     pub overrides: Vec<(Rc<str>, Rc<str>)>,
     running: Cell<usize>,
     retired: Cell<bool>,
-    /// Who waits for its retirement, in the order in which they came.
-    retiring: RefCell<BTreeMap<u64, TaskId>>,
+    /// Who waits for its retirement, and the how-manieth of them each was.
+    retiring: RefCell<FxHashMap<u64, TaskId>>,
     /// How many have waited for it so far.
     waiters: Cell<u64>,
     /// Who waits for one of its daemons to end.
     waiting: RefCell<Vec<TaskId>>,
     /// main.cf as it was last read for one of its daemons, and which content of the file that was.
     configuration: RefCell<Option<(Version, Rc<Config>)>>,
+    /// What one of its daemons made of that, for those after it.
+    settings: RefCell<Option<Kept>>,
     children: RefCell<Vec<u32>>,
     /// Those of them that have served somebody.
     useful: RefCell<BTreeSet<u32>>,
@@ -58,6 +62,9 @@ pub struct Service {
     before: RefCell<Option<Rc<Service>>>,
     world: crate::world::World,
 }
+
+/// What a daemon made of a configuration, and of which.
+type Kept = (Rc<Config>, Rc<dyn Any>);
 
 /// How long a service whose daemons cannot begin their work is left alone.
 const THROTTLE: Duration = Duration::from_secs(60);
@@ -123,9 +130,23 @@ impl Service {
         Ok(config)
     }
 
+    /// What an earlier daemon [kept](Service::keep), if it was made of the same configuration.
+    pub fn kept<T: 'static>(&self, config: &Rc<Config>) -> Option<Rc<T>> {
+        let kept = self.settings.borrow();
+        let (_, settings) = kept.as_ref().filter(|(of, _)| Rc::ptr_eq(of, config))?;
+        settings.clone().downcast().ok()
+    }
+
+    /// Keeps what a daemon made of its configuration alone: those that come after it share it.
+    pub fn keep<T: 'static>(&self, config: &Rc<Config>, settings: Rc<T>) {
+        *self.settings.borrow_mut() = Some((config.clone(), settings));
+    }
+
     fn retire(&self) {
         self.retired.set(true);
-        for task in std::mem::take(&mut *self.retiring.borrow_mut()).into_values() {
+        let mut waiting: Vec<(u64, TaskId)> = self.retiring.borrow_mut().drain().collect();
+        waiting.sort_unstable_by_key(|(number, _)| *number);
+        for (_, task) in waiting {
             self.world.wake(task);
         }
         self.changed();
@@ -280,6 +301,7 @@ fn start_services(
             waiters: Cell::new(0),
             waiting: RefCell::default(),
             configuration: RefCell::default(),
+            settings: RefCell::default(),
             children: RefCell::default(),
             useful: RefCell::default(),
             listener,

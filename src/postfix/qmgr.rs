@@ -22,6 +22,7 @@ use super::master::Trigger;
 use super::queue::{self, Queue};
 use super::rewrite::Rewriter;
 use super::server::Daemon;
+use crate::trace::Decision;
 use crate::world::clock::{Duration, Time};
 use crate::world::process::Process;
 use crate::world::timer::{Either, race};
@@ -55,6 +56,7 @@ pub async fn main(p: Process) -> i32 {
         dead: RefCell::default(),
         scans: RefCell::default(),
         waiting: RefCell::default(),
+        last_pause: RefCell::default(),
         feeding: Cell::new(false),
     });
     qmgr.recover();
@@ -82,9 +84,13 @@ pub(super) struct Qmgr {
     dead: RefCell<BTreeMap<Rc<str>, (Time, Dsn)>>,
     scans: RefCell<Scans>,
     waiting: RefCell<queue::Waiting>,
+    last_pause: RefCell<Option<Pause>>,
     /// Has a message been taken up whose destinations are not known yet?
     feeding: Cell<bool>,
 }
+
+/// When a message of so many seconds is tried again, and the decision on it.
+type Pause = (u64, Time, Rc<Decision>);
 
 /// How far the looks through the two queues have come.
 #[derive(Default)]
@@ -313,9 +319,10 @@ impl Qmgr {
         }
     }
 
-    /// When a message of this age that has to wait is tried again.
+    /// When a message of this age that has to wait is tried again, in whole seconds.
     fn next_try(&self, arrival: Time) -> Time {
-        let now = self.daemon.p.now();
-        now + (now - arrival).clamp(self.settings.minimal_backoff, self.settings.maximal_backoff)
+        let now = Time::from_unix(self.daemon.p.now().unix());
+        let age = now - Time::from_unix(arrival.unix());
+        now + age.clamp(self.settings.minimal_backoff, self.settings.maximal_backoff)
     }
 }

@@ -51,7 +51,7 @@ async fn serve(p: Process, protocol: Protocol) -> i32 {
         Ok(daemon) => daemon,
         Err(status) => return status,
     };
-    let settings = match Settings::read(&daemon, protocol) {
+    let settings = match Settings::of(&daemon, protocol) {
         Ok(settings) => settings,
         Err(text) => {
             daemon.msg.log(&format!("fatal: {text}"));

@@ -15,6 +15,8 @@ use crate::trace::{Decision, Outcome, Place};
 use crate::world::process::Process;
 use crate::world::stream::Stream;
 use crate::world::timer::{Either, race};
+use rustc_hash::FxHashMap;
+use std::cell::RefCell;
 use std::rc::Rc;
 
 /// The daemon.
@@ -87,6 +89,8 @@ struct TrivialRewrite {
     delimiter: Rc<str>,
     mail: Routing,
     probes: Routing,
+    /// The decisions on the domains last asked about: mail to them goes the same way again.
+    decided: RefCell<FxHashMap<Box<str>, Decided>>,
 }
 
 /// The ways of one kind of mail.
@@ -160,6 +164,7 @@ impl TrivialRewrite {
             delimiter: daemon.string("recipient_delimiter"),
             mail: Routing::new(daemon, ""),
             probes: Routing::new(daemon, "address_verify_"),
+            decided: RefCell::default(),
         })
     }
 
@@ -272,7 +277,7 @@ impl TrivialRewrite {
         domain: &str,
         sender: &str,
     ) -> Result<(), DictError> {
-        let (setting, channel) = self.channel(daemon, way, resolved.class, sender)?;
+        let (what, channel) = self.channel(daemon, way, resolved.class, sender)?;
         let (transport, nexthop) = split_transport(&channel);
         resolved.transport = transport.into();
         resolved.nexthop = match nexthop {
@@ -280,6 +285,7 @@ impl TrivialRewrite {
             None => self.nexthop(daemon, way, resolved.class, domain, sender)?,
         };
         if resolved.transport.is_empty() {
+            let setting = way.setting(what);
             let text =
                 format!("file /etc/postfix/main.cf: parameter {setting}: null transport is not allowed");
             return Err(DictError::new(setting, text));
@@ -306,27 +312,27 @@ impl TrivialRewrite {
         Ok(())
     }
 
-    /// `transport` or `transport:nexthop` for a class, and the parameter it comes from.
+    /// `transport` or `transport:nexthop` for a class, and the parameter it comes from, without its prefix.
     fn channel(
         &self,
         daemon: &Daemon,
         way: &Routing,
         class: AddressClass,
         sender: &str,
-    ) -> Result<(String, Rc<str>), DictError> {
+    ) -> Result<(&'static str, Rc<str>), DictError> {
         Ok(match class {
-            AddressClass::Local => (way.setting("local_transport"), way.local_transport.clone()),
+            AddressClass::Local => ("local_transport", way.local_transport.clone()),
             AddressClass::VirtualAlias => {
-                ("virtual_alias_domains".to_owned(), "error:5.1.1 User unknown in virtual alias table".into())
+                ("virtual_alias_domains", "error:5.1.1 User unknown in virtual alias table".into())
             }
-            AddressClass::VirtualMailbox => (way.setting("virtual_transport"), way.virtual_transport.clone()),
-            AddressClass::Relay => (way.setting("relay_transport"), way.relay_transport.clone()),
+            AddressClass::VirtualMailbox => ("virtual_transport", way.virtual_transport.clone()),
+            AddressClass::Relay => ("relay_transport", way.relay_transport.clone()),
             AddressClass::Default => {
-                let setting = way.setting("sender_dependent_default_transport_maps");
+                let what = "sender_dependent_default_transport_maps";
                 let key = if sender.is_empty() { &*self.null_transport_key } else { sender };
-                match self.by_sender(daemon, &way.sender_transports, &setting, key)? {
-                    Some(transport) => (setting, transport),
-                    None => (way.setting("default_transport"), way.default_transport.clone()),
+                match self.by_sender(daemon, way, &way.sender_transports, what, key)? {
+                    Some(transport) => (what, transport),
+                    None => ("default_transport", way.default_transport.clone()),
                 }
             }
         })
@@ -345,9 +351,9 @@ impl TrivialRewrite {
             AddressClass::Local => Ok(self.myhostname.clone()),
             AddressClass::VirtualAlias | AddressClass::VirtualMailbox => Ok(domain.into()),
             AddressClass::Relay | AddressClass::Default => {
-                let setting = way.setting("sender_dependent_relayhost_maps");
+                let what = "sender_dependent_relayhost_maps";
                 let key = if sender.is_empty() { &*self.null_relayhost_key } else { sender };
-                Ok(match self.by_sender(daemon, &way.sender_relayhosts, &setting, key)? {
+                Ok(match self.by_sender(daemon, way, &way.sender_relayhosts, what, key)? {
                     Some(relay) => relay,
                     None if way.relayhost.is_empty() => domain.into(),
                     None => way.relayhost.clone(),
@@ -360,10 +366,15 @@ impl TrivialRewrite {
     fn by_sender(
         &self,
         daemon: &Daemon,
+        way: &Routing,
         maps: &Maps,
-        setting: &str,
+        what: &str,
         sender: &str,
     ) -> Result<Option<Rc<str>>, DictError> {
+        if maps.is_empty() {
+            return Ok(None);
+        }
+        let setting = way.setting(what);
         let Some(found) = maps.find_address(sender, &self.delimiter)? else { return Ok(None) };
         if found.value.is_empty() {
             daemon.msg.log_warn(format!("{setting}: ignoring null lookup result for {sender}"));
@@ -371,8 +382,8 @@ impl TrivialRewrite {
         }
         daemon.p.decide(|| Decision {
             rule: "by the sender".into(),
-            setting: setting.to_owned().into(),
-            place: daemon.config.place(setting),
+            place: daemon.config.place(&setting),
+            setting: setting.into(),
             compared: format!("{sender} in {}", found.table),
             outcome: Outcome::Becomes(found.value.to_string().into()),
         });
@@ -453,53 +464,95 @@ impl TrivialRewrite {
         Ok(())
     }
 
+    /// Records where mail to a domain goes, and why.
     fn decide(&self, daemon: &Daemon, way: &Routing, resolved: &Resolved, domain: &str) {
-        if resolved.class == AddressClass::Default {
-            self.foreign(daemon, domain);
+        if !daemon.p.world().traced() {
+            return;
         }
-        daemon.p.decide(|| {
-            let text = |name: &str| daemon.string(name);
-            let (setting, list) = match resolved.class {
-                AddressClass::Local => ("mydestination".to_owned(), text("mydestination")),
-                AddressClass::VirtualAlias => {
-                    ("virtual_alias_domains".to_owned(), text("virtual_alias_domains"))
-                }
-                AddressClass::VirtualMailbox => {
-                    ("virtual_mailbox_domains".to_owned(), text("virtual_mailbox_domains"))
-                }
-                AddressClass::Relay => ("relay_domains".to_owned(), text("relay_domains")),
-                AddressClass::Default if !way.relayhost.is_empty() => {
-                    (way.setting("relayhost"), way.relayhost.clone())
-                }
-                AddressClass::Default => (way.setting("default_transport"), way.default_transport.clone()),
-            };
-            let compared = match resolved.class {
-                AddressClass::Default => format!("{domain} stands in no list of own or relayed domains"),
-                _ => format!("{domain} is in {list}"),
-            };
-            Decision {
-                rule: "where to".into(),
-                place: daemon.config.place(&setting),
-                setting: setting.into(),
-                compared,
-                outcome: Outcome::Becomes(format!("{}:{}", resolved.transport, resolved.nexthop).into()),
-            }
-        });
+        let mut before = self.decided.borrow_mut();
+        if let Some((of, decisions)) = before.get(domain)
+            && of.is(way, resolved)
+        {
+            return daemon.p.decide_again(decisions);
+        }
+        if before.len() >= DECIDED {
+            before.clear();
+        }
+        let mut decisions = Vec::new();
+        if resolved.class == AddressClass::Default {
+            decisions.extend(foreign(daemon, domain));
+        }
+        decisions.push(Rc::new(where_to(daemon, way, resolved, domain)));
+        daemon.p.decide_again(&decisions);
+        before.insert(domain.into(), (Of::new(way, resolved), decisions));
+    }
+}
+
+/// The decisions on where mail to a domain goes, and for which way they stand.
+type Decided = (Of, Vec<Rc<Decision>>);
+
+/// For how many domains it is kept in which words their ways were decided.
+const DECIDED: usize = 1024;
+
+/// What mail to a domain was that was decided on.
+struct Of {
+    prefix: &'static str,
+    class: AddressClass,
+    transport: Rc<str>,
+    nexthop: Rc<str>,
+}
+
+impl Of {
+    fn new(way: &Routing, to: &Resolved) -> Of {
+        let (transport, nexthop) = (to.transport.clone(), to.nexthop.clone());
+        Of { prefix: way.prefix, class: to.class, transport, nexthop }
     }
 
-    /// Records that a domain stands in none of the lists that make it one of ours.
-    fn foreign(&self, daemon: &Daemon, domain: &str) {
-        for list in ["mydestination", "virtual_alias_domains", "virtual_mailbox_domains", "relay_domains"] {
-            daemon.p.decide(|| {
-                let value = daemon.string(list);
-                let compared = match &*value {
-                    "" => "it is empty".to_owned(),
-                    value => format!("{domain} is not in {value}"),
-                };
-                let place = daemon.config.place(list);
-                Decision { rule: list.into(), setting: list.into(), place, compared, outcome: Outcome::No }
-            });
+    fn is(&self, way: &Routing, to: &Resolved) -> bool {
+        (self.prefix, self.class) == (way.prefix, to.class)
+            && (&self.transport, &self.nexthop) == (&to.transport, &to.nexthop)
+    }
+}
+
+/// A domain stands in none of the lists that make it one of ours.
+fn foreign(daemon: &Daemon, domain: &str) -> impl Iterator<Item = Rc<Decision>> {
+    let lists = ["mydestination", "virtual_alias_domains", "virtual_mailbox_domains", "relay_domains"];
+    lists.into_iter().map(move |list| {
+        let value = daemon.string(list);
+        let compared = match &*value {
+            "" => "it is empty".to_owned(),
+            value => format!("{domain} is not in {value}"),
+        };
+        let place = daemon.config.place(list);
+        Rc::new(Decision { rule: list.into(), setting: list.into(), place, compared, outcome: Outcome::No })
+    })
+}
+
+/// The class of a domain, by the list it stands in, and what follows.
+fn where_to(daemon: &Daemon, way: &Routing, resolved: &Resolved, domain: &str) -> Decision {
+    let text = |name: &str| daemon.string(name);
+    let (setting, list) = match resolved.class {
+        AddressClass::Local => ("mydestination".to_owned(), text("mydestination")),
+        AddressClass::VirtualAlias => ("virtual_alias_domains".to_owned(), text("virtual_alias_domains")),
+        AddressClass::VirtualMailbox => {
+            ("virtual_mailbox_domains".to_owned(), text("virtual_mailbox_domains"))
         }
+        AddressClass::Relay => ("relay_domains".to_owned(), text("relay_domains")),
+        AddressClass::Default if !way.relayhost.is_empty() => {
+            (way.setting("relayhost"), way.relayhost.clone())
+        }
+        AddressClass::Default => (way.setting("default_transport"), way.default_transport.clone()),
+    };
+    let compared = match resolved.class {
+        AddressClass::Default => format!("{domain} stands in no list of own or relayed domains"),
+        _ => format!("{domain} is in {list}"),
+    };
+    Decision {
+        rule: "where to".into(),
+        place: daemon.config.place(&setting),
+        setting: setting.into(),
+        compared,
+        outcome: Outcome::Becomes(format!("{}:{}", resolved.transport, resolved.nexthop).into()),
     }
 }
 

@@ -89,8 +89,6 @@ pub enum Kind {
     Started { parent: u32, argv: Rc<[Rc<str>]> },
     /// It ended with this status.
     Ended { status: i32 },
-    /// It waits for something outside itself.
-    Waiting { what: Rc<str> },
     /// Something passed from one process to another; `to` names the receiver's socket or file.
     HandOver { to: Rc<str>, what: Rc<str> },
     /// A file changed.
@@ -106,5 +104,5 @@ pub enum Kind {
     /// A fault began, ended or struck.
     Fault { text: Rc<str> },
     /// A program chose.
-    Decision(Box<Decision>),
+    Decision(Rc<Decision>),
 }

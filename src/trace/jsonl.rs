@@ -91,7 +91,6 @@ fn kind(trace: &Trace, kind: &Kind) -> (&'static str, Value) {
             ("started", json!({ "parent": parent, "argv": argv.iter().map(|a| &**a).collect::<Vec<_>>() }))
         }
         Kind::Ended { status } => ("ended", json!({ "status": status })),
-        Kind::Waiting { what } => ("waiting", json!({ "what": **what })),
         Kind::HandOver { to, what } => ("hand_over", json!({ "to": **to, "what": **what })),
         Kind::File { act, path, len } => {
             ("file", json!({ "act": file_act(*act), "path": **path, "len": len }))

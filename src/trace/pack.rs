@@ -3,6 +3,7 @@
 //! An event is a time and a cause, each told by its distance from what came before, a process, and
 //! a kind with its texts. The texts of a run repeat each other (paths, queue ids, the same log line
 //! with another number in it), so that LZ4 leaves about a tenth of them, at some gigabytes a second.
+//! A decision that a program made again in the same words is told once in a run.
 //!
 //! # Simplifications
 //! Nothing is shared between two runs: a text that stands in both is kept twice.
@@ -12,6 +13,7 @@ use super::decision::{Decision, Outcome, Place};
 use super::event::{Closing, ConnId, Direction, Event, FileAct, Kind, ProcId};
 use crate::world::clock::Time;
 use bytes::Bytes;
+use rustc_hash::FxHashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
@@ -29,7 +31,7 @@ pub(super) struct Hops(Vec<Hop>);
 /// so that it need not be made anew each time.
 pub(super) fn pack(events: &[Event], first: u32, hops: &mut Hops, room: &mut Vec<u8>) -> Packed {
     room.clear();
-    let mut out = Out { to: room, hops };
+    let mut out = Out { to: room, hops, told: FxHashMap::default(), decisions: 0 };
     let mut before = 0;
     for (number, event) in (first..).zip(events) {
         out.number(event.time.nanos().wrapping_sub(before));
@@ -45,7 +47,7 @@ impl Packed {
     /// The events again.
     pub(super) fn unpack(&self, first: u32, hops: &Hops) -> Vec<Event> {
         let raw = lz4_flex::decompress_size_prepended(&self.0).expect("what was packed can be unpacked");
-        let mut input = In { from: &raw, hops };
+        let mut input = In { from: &raw, hops, decisions: Vec::new() };
         let mut events = Vec::new();
         let mut before = 0u64;
         while !input.from.is_empty() {
@@ -66,6 +68,10 @@ impl Packed {
 struct Out<'a> {
     to: &'a mut Vec<u8>,
     hops: &'a mut Hops,
+    /// The decisions that may come again, and the how-manieth of the run each was.
+    told: FxHashMap<*const Decision, u64>,
+    /// How many decisions have been told.
+    decisions: u64,
 }
 
 impl Out<'_> {
@@ -92,6 +98,13 @@ impl Out<'_> {
     }
 
     fn kind(&mut self, kind: &Kind) {
+        if let Kind::Decision(d) = kind
+            && let Some(n) = self.told.get(&Rc::as_ptr(d))
+        {
+            let n = *n;
+            self.to.push(AGAIN);
+            return self.number(n);
+        }
         self.to.push(tag(kind));
         match kind {
             Kind::Connect(conn) | Kind::Accepted(conn) => self.number(u64::from(conn.0)),
@@ -127,10 +140,7 @@ impl Out<'_> {
             }
             // The bits of a negative status are many, and rare.
             Kind::Ended { status } => self.number(u64::from(*status as u32)),
-            Kind::Waiting { what: text }
-            | Kind::Log { line: text }
-            | Kind::Command { text }
-            | Kind::Fault { text } => self.text(text),
+            Kind::Log { line: text } | Kind::Command { text } | Kind::Fault { text } => self.text(text),
             Kind::HandOver { to, what } => {
                 self.text(to);
                 self.text(what);
@@ -149,7 +159,13 @@ impl Out<'_> {
                 let n = self.hops.number_of(hop);
                 self.number(n);
             }
-            Kind::Decision(d) => self.decision(d),
+            Kind::Decision(d) => {
+                if Rc::strong_count(d) > 1 {
+                    self.told.insert(Rc::as_ptr(d), self.decisions);
+                }
+                self.decisions += 1;
+                self.decision(d);
+            }
         }
     }
 
@@ -184,6 +200,8 @@ impl Out<'_> {
 struct In<'a> {
     from: &'a [u8],
     hops: &'a Hops,
+    /// Those of the run so far.
+    decisions: Vec<Rc<Decision>>,
 }
 
 impl<'a> In<'a> {
@@ -273,17 +291,24 @@ impl<'a> In<'a> {
                 Kind::Started { parent, argv: (0..n).map(|_| self.shared()).collect() }
             }
             10 => Kind::Ended { status: self.small() as i32 },
-            11 => Kind::Waiting { what: self.shared() },
-            12 => Kind::HandOver { to: self.shared(), what: self.shared() },
-            13 => {
+            11 => Kind::HandOver { to: self.shared(), what: self.shared() },
+            12 => {
                 Kind::File { act: one_of(&FILE_ACTS, self.octet()), path: self.shared(), len: self.small() }
             }
-            14 => Kind::Renamed { from: self.shared(), to: self.shared() },
-            15 => Kind::Queue { id: self.shared(), hop: self.hops.0[self.number() as usize] },
-            16 => Kind::Log { line: self.shared() },
-            17 => Kind::Command { text: self.shared() },
-            18 => Kind::Fault { text: self.shared() },
-            _ => Kind::Decision(Box::new(self.decision())),
+            13 => Kind::Renamed { from: self.shared(), to: self.shared() },
+            14 => Kind::Queue { id: self.shared(), hop: self.hops.0[self.number() as usize] },
+            15 => Kind::Log { line: self.shared() },
+            16 => Kind::Command { text: self.shared() },
+            17 => Kind::Fault { text: self.shared() },
+            AGAIN => {
+                let n = self.number() as usize;
+                Kind::Decision(self.decisions[n].clone())
+            }
+            _ => {
+                let decision = Rc::new(self.decision());
+                self.decisions.push(decision.clone());
+                Kind::Decision(decision)
+            }
         }
     }
 
@@ -305,6 +330,9 @@ impl<'a> In<'a> {
         }
     }
 }
+
+/// Stands for a kind: the same decision as one before.
+const AGAIN: u8 = 255;
 
 /// Why reading what was packed cannot fail.
 const WHOLE: &str = "a run of events is read as it was written";
@@ -332,15 +360,14 @@ fn tag(kind: &Kind) -> u8 {
         Kind::DnsAnswer { .. } => 8,
         Kind::Started { .. } => 9,
         Kind::Ended { .. } => 10,
-        Kind::Waiting { .. } => 11,
-        Kind::HandOver { .. } => 12,
-        Kind::File { .. } => 13,
-        Kind::Renamed { .. } => 14,
-        Kind::Queue { .. } => 15,
-        Kind::Log { .. } => 16,
-        Kind::Command { .. } => 17,
-        Kind::Fault { .. } => 18,
-        Kind::Decision(_) => 19,
+        Kind::HandOver { .. } => 11,
+        Kind::File { .. } => 12,
+        Kind::Renamed { .. } => 13,
+        Kind::Queue { .. } => 14,
+        Kind::Log { .. } => 15,
+        Kind::Command { .. } => 16,
+        Kind::Fault { .. } => 17,
+        Kind::Decision(_) => 18,
     }
 }
 
@@ -362,7 +389,7 @@ mod tests {
     fn every_kind() -> Vec<Kind> {
         let (conn, to) = (ConnId(700), Direction::ToClient);
         let decision = |place, outcome| {
-            Kind::Decision(Box::new(Decision {
+            Kind::Decision(Rc::new(Decision {
                 rule: "permit_mynetworks".into(),
                 setting: "smtpd_relay_restrictions".into(),
                 place,
@@ -384,7 +411,6 @@ mod tests {
             Kind::Started { parent: 1, argv: ["smtpd".into(), "-n".into(), "smtp".into()].into() },
             Kind::Ended { status: 143 },
             Kind::Ended { status: -1 },
-            Kind::Waiting { what: "A1B2C3 for its next try".into() },
             Kind::HandOver { to: "/var/spool/postfix/private/smtp".into(), what: "ä letter".into() },
             Kind::Renamed { from: "a".into(), to: "b".into() },
             Kind::Queue { id: "A1B2C3".into(), hop: &["active", "deferred"] },
@@ -396,6 +422,7 @@ mod tests {
             decision(Place::line("/etc/postfix/main.cf", 12), Outcome::Yes),
             decision(Place::Option("-o x=y".into()), Outcome::Becomes("smtp:[192.0.2.1]".into())),
         ];
+        all.extend([all[all.len() - 1].clone(), all[all.len() - 3].clone()]);
         all.extend(CLOSINGS.map(|how| Kind::Closed { conn, to, how }));
         all.extend(FILE_ACTS.map(|act| Kind::File { act, path: "/var/log/maillog".into(), len: 1 << 20 }));
         all

@@ -48,7 +48,6 @@ pub fn is_telling(kind: &Kind) -> bool {
     match kind {
         Kind::Decision(d) => d.outcome != Outcome::No,
         Kind::Ended { status } => *status != 0,
-        Kind::Waiting { .. } => false,
         _ => true,
     }
 }
@@ -84,7 +83,6 @@ pub fn what(trace: &Trace, kind: &Kind, verbose: bool, out: &mut String) {
             Ok(())
         }
         Kind::Ended { status } => write!(out, "ends with {status}"),
-        Kind::Waiting { what } => write!(out, "waits: {}", shown(what)),
         Kind::HandOver { to, what } => write!(out, "hands to {to}: {}", shown(what)),
         Kind::File { act: FileAct::Written, path, len } => {
             write!(out, "writes {len} bytes to {}", shown(path))

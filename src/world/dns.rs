@@ -11,6 +11,7 @@ use super::process::Process;
 use crate::proto::dns::{self, Data, Rcode, Type};
 use crate::trace::Kind;
 use bytes::Bytes;
+use rustc_hash::FxHashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
@@ -53,6 +54,29 @@ pub enum Lookup<T> {
     Failed,
 }
 
+/// The octets of a message in which its number stands.
+const ID: usize = 2;
+
+/// How many answers are kept.
+const KEPT: usize = 4096;
+
+/// The answers of the name server so far, by the question without its number.
+pub(super) type Answers = FxHashMap<Box<[u8]>, Reply>;
+
+/// A datagram of the name server, and what is in it; nothing if it makes no sense.
+#[derive(Clone)]
+pub(super) struct Reply {
+    wire: Bytes,
+    answer: Option<Rc<dns::Answer>>,
+}
+
+impl Reply {
+    fn new(wire: Bytes) -> Reply {
+        let answer = dns::parse_answer(&wire).map(Rc::new);
+        Reply { wire, answer }
+    }
+}
+
 /// How long the host's own name server takes to find an answer, which it asks others for.
 const ANSWER: Duration = Duration::from_millis(4);
 
@@ -66,20 +90,16 @@ impl Process {
         let question = dns::question(id, name, kind).ok_or(Trouble::NoSuchName)?;
         for _ in 0..ATTEMPTS {
             self.world().record(Kind::DnsQuestion { server: Box::new(SERVER), wire: question.clone() });
-            let wire = match self.name_server(&question) {
-                Some(wire) => {
-                    self.sleep(ANSWER).await;
-                    wire
-                }
-                None => {
-                    self.idle(TIMEOUT).await;
-                    Bytes::new()
-                }
+            let Some(Reply { wire, answer }) = self.name_server(&question) else {
+                self.idle(TIMEOUT).await;
+                self.world().record(Kind::DnsAnswer { wire: Bytes::new() });
+                continue;
             };
-            self.world().record(Kind::DnsAnswer { wire: wire.clone() });
-            let Some(answer) = dns::parse_answer(&wire) else { continue };
+            self.sleep(ANSWER).await;
+            self.world().record(Kind::DnsAnswer { wire });
+            let Some(answer) = answer else { continue };
             let records: Vec<Data> =
-                answer.records.into_iter().map(|r| r.data).filter(|d| d.kind() == kind).collect();
+                answer.records.iter().map(|r| &r.data).filter(|d| d.kind() == kind).cloned().collect();
             return match answer.rcode {
                 Rcode::NoError if records.is_empty() => Err(Trouble::NoData),
                 Rcode::NoError => Ok(records),
@@ -91,18 +111,29 @@ impl Process {
     }
 
     /// What the host's name server answers; `None` if it keeps silent.
-    fn name_server(&self, question: &[u8]) -> Option<Bytes> {
+    fn name_server(&self, question: &[u8]) -> Option<Reply> {
         let (world, host) = (self.world(), self.host().index());
         if world.faults().name_server_silent(host) {
             return None;
         }
+        let (id, rest) = question.split_at_checked(ID)?;
+        if world.faults().name_server_fails(host) {
+            let failure = dns::Answer { rcode: Rcode::ServFail, records: Vec::new() };
+            return dns::answer(question, &failure).map(Reply::new);
+        }
+        // The same is asked again and again; only the number of the question differs.
+        if let Some(known) = world.0.answers.borrow().get(rest) {
+            let wire = [id, &known.wire[ID..]].concat().into();
+            return Some(Reply { wire, answer: known.answer.clone() });
+        }
         let (name, kind) = dns::parse_question(question)?;
-        let answer = if world.faults().name_server_fails(host) {
-            dns::Answer { rcode: Rcode::ServFail, records: Vec::new() }
-        } else {
-            world.zone().lookup(&name, kind)
-        };
-        dns::answer(question, &answer)
+        let reply = Reply::new(dns::answer(question, &world.zone().lookup(&name, kind))?);
+        let mut answers = world.0.answers.borrow_mut();
+        if answers.len() >= KEPT {
+            answers.clear();
+        }
+        answers.insert(rest.into(), reply.clone());
+        Some(reply)
     }
 
     /// The mail exchangers of a domain: preference and name.

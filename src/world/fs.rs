@@ -13,7 +13,7 @@
 //!
 //! - [`open`](Fs::open) and the bytes of files: this file and `content`
 //! - the values that go in and out: `types`
-//! - from a path to an inode: `walk`
+//! - from a path to an inode: `walk`, and `ways` for those gone before
 //! - making, linking, renaming and removing names: `names`
 //! - rights, owners, modes, times: `attr`
 //! - advisory locks: `locks`
@@ -39,6 +39,7 @@ mod node;
 mod tests;
 mod types;
 mod walk;
+mod ways;
 
 use super::clock::Time;
 use super::errno::{Errno, Sys};
@@ -48,6 +49,7 @@ use content::Content;
 use locks::Locks;
 use node::{Body, Dir, Node, Table};
 use walk::{Found, Last, Links};
+use ways::Ways;
 
 pub use attr::{Access, Touch};
 pub use locks::LockKind;
@@ -81,6 +83,7 @@ pub struct Mark {
 pub struct Fs {
     table: Table,
     root: Ino,
+    ways: Ways,
     locks: Locks,
     capacity: Option<u64>,
     used: u64,
@@ -98,7 +101,8 @@ impl Fs {
         let mut table = Table::default();
         let root = table.next();
         table.add(Node::new(Body::Dir(Dir::new(root, "")), 0o755, 0, 0, now));
-        Fs { table, root, locks: Locks::default(), capacity: None, used: 0, changes: 0, moved_back: 0 }
+        let (ways, locks) = (Ways::default(), Locks::default());
+        Fs { table, root, ways, locks, capacity: None, used: 0, changes: 0, moved_back: 0 }
     }
 
     /// The root directory.

@@ -72,6 +72,8 @@ struct Inner {
     hosts: RefCell<IndexMap<Rc<str>, Host>>,
     addresses: RefCell<IndexMap<std::net::IpAddr, u32>>,
     zone: RefCell<crate::proto::dns::Zone>,
+    /// What the name server answered from these records.
+    answers: RefCell<dns::Answers>,
     faults: RefCell<Faults>,
     programs: process::Programs,
     current: Cell<Current>,
@@ -151,6 +153,7 @@ impl World {
             hosts: RefCell::default(),
             addresses: RefCell::default(),
             zone: RefCell::default(),
+            answers: RefCell::default(),
             faults: RefCell::default(),
             programs,
             current: Cell::default(),
@@ -217,6 +220,7 @@ impl World {
 
     /// The records of the name server, to add to them.
     pub fn zone_mut(&self) -> RefMut<'_, crate::proto::dns::Zone> {
+        self.0.answers.borrow_mut().clear();
         self.0.zone.borrow_mut()
     }
 

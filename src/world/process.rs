@@ -312,7 +312,14 @@ impl Process {
     /// Records why the program chose as it did; the text is made only where the trace is kept.
     pub fn decide(&self, decision: impl FnOnce() -> Decision) {
         if self.0.world.traced() {
-            self.0.world.record(Kind::Decision(Box::new(decision())));
+            self.0.world.record(Kind::Decision(Rc::new(decision())));
+        }
+    }
+
+    /// Records decisions that were made in the same words before.
+    pub fn decide_again(&self, decisions: &[Rc<Decision>]) {
+        for decision in decisions {
+            self.0.world.record(Kind::Decision(decision.clone()));
         }
     }
 
@@ -327,13 +334,6 @@ impl Process {
     pub fn hand_over(&self, to: &str, what: impl FnOnce() -> String) {
         if self.0.world.traced() {
             self.0.world.record(Kind::HandOver { to: to.into(), what: what().into() });
-        }
-    }
-
-    /// Records that it waits for something outside itself.
-    pub fn waiting(&self, what: impl FnOnce() -> String) {
-        if self.0.world.traced() {
-            self.0.world.record(Kind::Waiting { what: what().into() });
         }
     }
 }

@@ -46,9 +46,9 @@ pub fn entry(append: &Append) -> String {
             out.push_str(name);
             out.push('=');
             // A line end within would begin another field.
-            for (n, line) in value.split(['\n', '\r']).enumerate() {
-                out.push_str(if n > 0 { " " } else { "" });
-                out.push_str(line);
+            match memchr::memchr2(b'\n', b'\r', value.as_bytes()) {
+                Some(_) => out.push_str(&value.replace(['\n', '\r'], " ")),
+                None => out.push_str(value),
             }
             out.push('\n');
         }

@@ -432,9 +432,9 @@ impl Qmgr {
     /// All recipients have had their try: the message goes, waits, or goes back.
     async fn conclude(self: &Rc<Self>, message: &Rc<Message>) {
         let (p, id) = (&self.daemon.p, &message.id);
-        if !p.exists(&Queue::Active.path(id)) {
+        let Ok(stat) = p.stat(&Queue::Active.path(id), false) else {
             return; // deleted meanwhile, by postsuper
-        }
+        };
         let failed = |what: &str| self.daemon.msg.log(&format!("{id}: status=deferred ({what} failed)"));
         if p.exists(&queue::path("bounce", id))
             && !self.flush("bounce", message.report(ReportKind::Failure)).await
@@ -457,7 +457,7 @@ impl Qmgr {
             return self.remove(id);
         }
         let age = p.now() - message.file.arrival;
-        let forced = p.stat(&Queue::Active.path(id), false).is_ok_and(|s| queue::is_expired(&s));
+        let forced = queue::is_expired(&stat);
         if forced || age >= self.lifetime(message) {
             let sender = &message.file.sender;
             let what = if forced { "force-expired" } else { "expired" };
@@ -501,23 +501,32 @@ impl Qmgr {
     fn defer(&self, message: &Message) {
         let (p, id) = (&self.daemon.p, &message.id);
         let at = self.next_try(message.file.arrival);
-        p.decide(|| Decision {
-            rule: "next try".into(),
-            setting: "minimal_backoff_time".into(),
-            place: self.daemon.config.place("minimal_backoff_time"),
-            compared: format!(
-                "{} s old, at least {} s, at most {} s",
-                (p.now() - message.file.arrival).as_secs(),
-                self.settings.minimal_backoff.as_secs(),
-                self.settings.maximal_backoff.as_secs()
-            ),
-            outcome: Outcome::Becomes(at.strftime("%b %e %H:%M:%S").into()),
-        });
+        if p.world().traced() {
+            self.decide_pause((p.now() - message.file.arrival).as_secs(), at);
+        }
         let _ = p.set_times(&Queue::Active.path(id), Touch::At(at), Touch::At(at));
         if let Err(e) = queue::rename(p, id, Queue::Active, Queue::Deferred) {
             self.daemon.msg.log(&format!("warning: {id}: rename to deferred: {e}"));
         }
-        p.waiting(|| format!("{id} for its next try at {at}"));
+    }
+
+    /// Records when a message so many seconds old is tried again: many are of the same age.
+    fn decide_pause(&self, age: u64, at: Time) {
+        let mut last = self.last_pause.borrow_mut();
+        if last.as_ref().is_none_or(|(of, until, _)| (*of, *until) != (age, at)) {
+            let settings = &self.settings;
+            let (least, most) = (settings.minimal_backoff.as_secs(), settings.maximal_backoff.as_secs());
+            let decision = Decision {
+                rule: "next try".into(),
+                setting: "minimal_backoff_time".into(),
+                place: self.daemon.config.place("minimal_backoff_time"),
+                compared: format!("{age} s old, at least {least} s, at most {most} s"),
+                outcome: Outcome::Becomes(at.strftime("%b %e %H:%M:%S").into()),
+            };
+            *last = Some((age, at, Rc::new(decision)));
+        }
+        let decision = last.as_ref().map(|(_, _, decision)| decision);
+        self.daemon.p.decide_again(decision.map_or(&[], std::slice::from_ref));
     }
 
     /// The report on a message that has to wait is sent: its record counts no more.

@@ -143,9 +143,10 @@ impl Sites {
         for task in site.waiting.drain(..n) {
             world.wake(task);
         }
-        // What is not in use and holds no grudge need not be remembered.
+        // Of what is not in use only that is remembered which is left alone: who fails by himself, once
+        // in a while, is tried again and again.
         let is_idle = site.running == 0 && site.waiting.is_empty() && pace.delay.is_zero();
-        if is_idle && site.down.is_none() && site.failed_cohorts == 0.0 {
+        if is_idle && site.down.is_none() {
             sites.remove(name);
         }
     }

@@ -78,11 +78,28 @@ impl Settings {
         self.generic.changed(daemon).or_else(|| more.iter().find_map(|maps| maps.changed(&daemon.p)))
     }
 
-    /// Reads them.
+    /// Those of the service: read anew, or as the client before this one read them.
     ///
     /// # Errors
     /// What the daemon ends with: a time that is none.
-    pub fn read(daemon: &Daemon, protocol: Protocol) -> Result<Settings, String> {
+    pub fn of(daemon: &Daemon, protocol: Protocol) -> Result<Rc<Settings>, String> {
+        if let Some(kept) = daemon.service.kept(&daemon.config) {
+            return Ok(kept);
+        }
+        let settings = Rc::new(Settings::read(daemon, protocol)?);
+        if settings.is_without_tables() {
+            daemon.service.keep(&daemon.config, settings.clone());
+        }
+        Ok(settings)
+    }
+
+    /// Do they depend on nothing but main.cf? (A list that is read from a file serves a table.)
+    fn is_without_tables(&self) -> bool {
+        let maps = [self.tls.tables(), self.sasl.tables(), &self.discard_keyword_maps];
+        self.generic.is_empty() && maps.iter().all(|maps| maps.is_empty())
+    }
+
+    fn read(daemon: &Daemon, protocol: Protocol) -> Result<Settings, String> {
         let prefix = protocol.prefix();
         let own = |name: &str| format!("{prefix}_{name}");
         let time = |name: &str| daemon.config.seconds(&own(name)).map_err(|e| e.to_string());

@@ -71,6 +71,9 @@ impl Fs {
         let foreign = cred.uid != 0 && !cred.in_group(node.gid);
         node.mode = mode & if foreign { 0o7777 & !SGID } else { 0o7777 };
         node.ctime = now;
+        if node.is_dir() {
+            self.forget_ways();
+        }
         Ok(())
     }
 
@@ -94,6 +97,9 @@ impl Fs {
         node.uid = uid.unwrap_or(node.uid);
         node.gid = gid.unwrap_or(node.gid);
         node.ctime = now;
+        if node.is_dir() {
+            self.forget_ways();
+        }
         Ok(())
     }
 

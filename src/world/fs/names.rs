@@ -159,9 +159,14 @@ impl Fs {
         self.enter(to.dir, new, ino, now);
         let node = self.node_mut(ino);
         node.ctime = now;
-        if let Body::Dir(dir) = &mut node.body {
-            dir.parent = to.dir;
-            dir.name = new.into();
+        match &mut node.body {
+            Body::Dir(dir) => {
+                dir.parent = to.dir;
+                dir.name = new.into();
+                self.forget_ways();
+            }
+            Body::Symlink(_) => self.forget_ways(),
+            _ => {}
         }
         if let Found::At(other) = target {
             if self.node(other).is_dir() { self.bury(to.dir, other, now) } else { self.unname(other, now) }
@@ -321,11 +326,15 @@ impl Fs {
         let node = self.node_mut(ino);
         node.nlink -= 1;
         node.ctime = now;
+        if matches!(node.body, Body::Symlink(_)) {
+            self.forget_ways();
+        }
         self.release(ino);
     }
 
     /// A directory has lost its only name. If it is still in use its `..` is too.
     fn bury(&mut self, parent: Ino, ino: Ino, now: Time) {
+        self.forget_ways();
         self.node_mut(parent).nlink -= 1;
         let node = self.node_mut(ino);
         node.nlink = 0;

@@ -78,8 +78,33 @@ impl Fs {
     }
 
     fn walk(&self, cred: &Cred, start: Ino, path: &str, follow: bool, links: &mut Links) -> Sys<Ino> {
-        let mut rest = checked(path)?;
-        let mut dir = if rest.starts_with('/') { self.root } else { start };
+        let path = checked(path)?;
+        match memchr::memrchr(b'/', path.as_bytes()) {
+            Some(slash) if slash > 0 && path.starts_with('/') => {
+                let (way, name) = path.split_at(slash + 1);
+                let dir = self.way(cred, way, links)?;
+                self.steps(cred, dir, name, follow, links)
+            }
+            Some(0) => self.steps(cred, self.root, path, follow, links),
+            _ => self.steps(cred, start, path, follow, links),
+        }
+    }
+
+    /// The directory to which an absolute path with a slash at its end leads.
+    fn way(&self, cred: &Cred, path: &str, links: &mut Links) -> Sys<Ino> {
+        let before = links.0;
+        if let Some((to, through)) = self.ways.find(cred, path) {
+            links.0 += through;
+            return if links.0 > MAX_LINKS { Err(Errno::ELOOP) } else { Ok(to) };
+        }
+        let to = self.steps(cred, self.root, path, true, links)?;
+        self.ways.keep(cred, path, to, links.0 - before);
+        Ok(to)
+    }
+
+    /// Goes from a directory, name by name.
+    fn steps(&self, cred: &Cred, from: Ino, path: &str, follow: bool, links: &mut Links) -> Sys<Ino> {
+        let (mut dir, mut rest) = (from, path);
         self.dir(dir)?;
         loop {
             while let Some(behind) = rest.strip_prefix('/') {

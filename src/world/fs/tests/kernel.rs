@@ -73,40 +73,44 @@ fn op() -> impl Strategy<Value = Op> {
 
 fn ours(s: &mut Session, umask: u16, op: &Op) -> Sys<String> {
     let (cred, cwd, now) = (s.cred.clone(), s.cwd, s.now);
+    // By whole paths, since what was found on the way to them is remembered.
+    let top = s.fs.path_of(cwd);
+    let at = |path: &str| top.as_ref().map_or(path.to_owned(), |top| format!("{top}/{path}"));
     let fs = &mut s.fs;
     match op {
-        Op::Mkdir(p, m) => _ = fs.mkdir(&cred, cwd, p, m & !umask, now)?,
-        Op::Rmdir(p) => fs.rmdir(&cred, cwd, p, now)?,
-        Op::Unlink(p) => fs.unlink(&cred, cwd, p, now)?,
-        Op::Rename(a, b) => fs.rename(&cred, cwd, a, b, now)?,
-        Op::Link(a, b) => fs.link(&cred, cwd, a, b, now)?,
-        Op::Symlink(target, p) => _ = fs.symlink(&cred, target, cwd, p, now)?,
+        Op::Mkdir(p, m) => _ = fs.mkdir(&cred, cwd, &at(p), m & !umask, now)?,
+        Op::Rmdir(p) => fs.rmdir(&cred, cwd, &at(p), now)?,
+        Op::Unlink(p) => fs.unlink(&cred, cwd, &at(p), now)?,
+        Op::Rename(a, b) => fs.rename(&cred, cwd, &at(a), &at(b), now)?,
+        Op::Link(a, b) => fs.link(&cred, cwd, &at(a), &at(b), now)?,
+        Op::Symlink(target, p) => _ = fs.symlink(&cred, target, cwd, &at(p), now)?,
         Op::Readlink(p) => {
-            let ino = fs.resolve(&cred, cwd, p, false)?;
+            let ino = fs.resolve(&cred, cwd, &at(p), false)?;
             return fs.readlink(ino).map(|target| target.to_string());
         }
         Op::Chmod(p, m) => {
-            let ino = fs.resolve(&cred, cwd, p, true)?;
+            let ino = fs.resolve(&cred, cwd, &at(p), true)?;
             fs.chmod(&cred, ino, *m, now)?;
         }
         Op::Open(p, flags, m) => {
-            let ino = fs.open(&cred, cwd, p, *flags, m & !umask, now)?.ino;
+            let ino = fs.open(&cred, cwd, &at(p), *flags, m & !umask, now)?.ino;
             fs.close(ino);
         }
         Op::Write(p, offset, len) => {
-            let ino = fs.open(&cred, cwd, p, OpenFlags::WRITE, 0, now)?.ino;
+            let ino = fs.open(&cred, cwd, &at(p), OpenFlags::WRITE, 0, now)?.ino;
             let done = fs.write_at(ino, *offset, &vec![b'w'; *len], now);
             fs.close(ino);
             done?;
         }
         Op::Truncate(p, len) => {
-            let ino = fs.open(&cred, cwd, p, OpenFlags::WRITE, 0, now)?.ino;
+            let ino = fs.open(&cred, cwd, &at(p), OpenFlags::WRITE, 0, now)?.ino;
             let done = fs.truncate(ino, *len, now);
             fs.close(ino);
             done?;
         }
         Op::List(p) => {
-            let ino = fs.open(&cred, cwd, p, OpenFlags { directory: true, ..OpenFlags::READ }, 0, now)?.ino;
+            let ino =
+                fs.open(&cred, cwd, &at(p), OpenFlags { directory: true, ..OpenFlags::READ }, 0, now)?.ino;
             let names = fs.readdir(ino)?.map(|(name, _)| name.to_string()).collect::<Vec<_>>();
             fs.close(ino);
             return Ok(names.join(" "));
