@@ -70,6 +70,7 @@ pub const HAS_EFFECT: &[&str] = &[
     "default_process_limit",
     "default_rbl_reply",
     "default_transport",
+    "default_transport_rate_delay",
     "defer_code",
     "defer_transports",
     "delay_notice_recipient",
@@ -387,13 +388,14 @@ pub const HAS_EFFECT: &[&str] = &[
 ];
 
 /// Settings of one transport, `TRANSPORT_what`, that the lab honours.
-pub const OF_TRANSPORTS: [&str; 6] = [
+pub const OF_TRANSPORTS: [&str; 7] = [
     "_destination_concurrency_failed_cohort_limit",
     "_destination_concurrency_limit",
     "_destination_rate_delay",
     "_destination_recipient_limit",
     "_initial_destination_concurrency",
     "_time_limit",
+    "_transport_rate_delay",
 ];
 
 fn of_transport(name: &str) -> bool {
