@@ -98,13 +98,22 @@ pub async fn main(p: Process) -> i32 {
         },
     };
     let content = match content(&p, &options).await {
-        Ok(content) => crate::proto::message::to_lf(&content),
+        Ok(content) => without_separator(crate::proto::message::to_lf(&content)),
         Err(e) => {
             p.eprint(format!("lda({name}): Fatal: {e}\n")).await;
             return exit::TEMPFAIL;
         }
     };
     save(&p, &conf, &user, &options, &content).await
+}
+
+/// A message without the `From ` line of an mbox, which local(8) puts on top of it.
+fn without_separator(mut content: Vec<u8>) -> Vec<u8> {
+    if content.starts_with(b"From ") {
+        let end = memchr::memchr(b'\n', &content).map_or(content.len(), |at| at + 1);
+        content.drain(..end);
+    }
+    content
 }
 
 async fn content(p: &Process, options: &Options) -> Result<bytes::Bytes, String> {
@@ -125,8 +134,9 @@ async fn save(p: &Process, conf: &conf::Block, user: &User, options: &Options, c
         log(p, &who, &format!("msgid={message_id}: save failed to open mailbox {mailbox}: {why}"));
     }
     // Root's program becomes the user for good; a user's has no other rights than his.
-    let privileged = if p.cred().uid == 0 { conf.setting("mail_privileged_group") } else { None };
-    p.set_cred(user.cred(p, privileged));
+    let is_root = p.cred().uid == 0;
+    let group = conf.setting("mail_privileged_group");
+    p.set_cred(user.cred(p, group.filter(|_| is_root)));
     let sender =
         options.sender.clone().unwrap_or_else(|| format!("{}@{}", user.name, p.host().name()).into());
     match deliver::save(p, conf, user, &sender, content).await {
@@ -134,8 +144,16 @@ async fn save(p: &Process, conf: &conf::Block, user: &User, options: &Options, c
             log(p, &who, &format!("msgid={message_id}: saved mail to INBOX"));
             0
         }
-        Err(why) => {
+        Err(mut why) => {
+            let begins = deliver::lacks_mbox(p, conf, user);
+            if begins && !is_root && group.is_some() {
+                log(p, &who, "Error: setegid(privileged) failed: Operation not permitted");
+            }
             log(p, &who, &format!("Error: {why}"));
+            if begins {
+                why = format!("Mailbox INBOX: Failed to autocreate mailbox: {why}");
+                log(p, &who, &format!("Error: {why}"));
+            }
             log(p, &who, &format!("msgid={message_id}: save failed to open mailbox INBOX: {why}"));
             if options.tell {
                 let now = p.now().strftime("%Y-%m-%d %H:%M:%S");

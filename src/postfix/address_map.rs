@@ -104,6 +104,11 @@ impl AddressMap {
                 None => next,
             });
         }
+        if all.is_empty() {
+            let (setting, value) = (self.setting, &found.value);
+            let text = format!("{setting} lookup of {address} returns non-address result \"{value}\"");
+            return Err(DictError::new(found.table, text));
+        }
         daemon.p.decide(|| Decision {
             rule: self.rule.into(),
             setting: self.setting.into(),
@@ -140,7 +145,7 @@ impl AddressMap {
                 Ok(Some(next)) => next,
                 Ok(None) => return Ok(address),
                 Err(e) => {
-                    daemon.msg.log_warn(&e);
+                    e.log(&daemon.msg);
                     return Err(MapTrouble(format!("{} map lookup problem for {address}", self.setting)));
                 }
             };

@@ -69,6 +69,9 @@ pub struct Report {
     pub dsn_ret_full: Option<bool>,
 }
 
+/// The status of a message that is larger than messages may be (RFC 3463, section 3.4).
+const TOO_BIG: &str = "5.3.4";
+
 /// Is the request done? bounce → who asked.
 struct Done(bool);
 
@@ -105,7 +108,9 @@ pub async fn refuse(daemon: &Daemon, id: &Rc<str>, file: &QueueFile, dsn: Dsn) -
 /// Tells `sender`, who need not be the message's own, that a file's recipients are not delivered to.
 pub async fn tell(daemon: &Daemon, id: &Rc<str>, file: &QueueFile, sender: &Rc<str>, dsn: Dsn) -> bool {
     let envid = file.attribute("envelope_id").map_or_else(|| "".into(), Into::into);
-    let dsn_ret_full = file.attribute("ret_flags").map(|v| v == "1");
+    // What is too big is not sent back.
+    let dsn_ret_full =
+        if &*dsn.status == TOO_BIG { Some(false) } else { file.attribute("ret_flags").map(|v| v == "1") };
     let (id, kind) = (id.clone(), ReportKind::Failure);
     let report = Report { kind, id: id.clone(), sender: sender.clone(), dsn_envid: envid, dsn_ret_full };
     let what = format!("tell <{sender}> that {id} is refused");
@@ -156,10 +161,10 @@ pub async fn main(p: Process) -> i32 {
 fn templates(daemon: &Daemon) -> Result<Templates, String> {
     let path = daemon.string("bounce_template_file");
     if path.is_empty() {
-        return Ok(Templates::read(None).0);
+        return Ok(Templates::built_in());
     }
     let text = daemon.p.read_text(&path).map_err(|e| format!("open {path}: {e}"))?;
-    let (templates, warnings) = Templates::read(Some((&path, &text)));
+    let (templates, warnings) = Templates::read(Some((&path, &text)))?;
     for warning in warnings {
         daemon.msg.log_warn(warning);
     }

@@ -24,6 +24,8 @@ mod mime;
 mod recipients;
 
 use super::address_map::MapTrouble;
+use super::bounce::{self, Append};
+use super::deliver::Dsn;
 use super::dict::Maps;
 use super::ipc::{CleanupStatus, GivenUp, RewriteContext, Submission, TraceFlags};
 use super::master::{self, Trigger};
@@ -39,6 +41,7 @@ use crate::world::stream::Stream;
 use checks::{Checks, Inspector};
 use mapping::{Class, Mapping};
 use recipients::Expansion;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// The daemon.
@@ -87,19 +90,37 @@ struct Settings {
     undisclosed: Rc<str>,
     drop: Vec<Rc<str>>,
     enable_original_recipient: bool,
+    duplicate_limit: usize,
     hopcount_limit: usize,
     header_size_limit: usize,
     remote_domain: Rc<str>,
     delay_warning: std::time::Duration,
+    long_ids: bool,
+    full_name: FullName,
+}
+
+/// How a sender's name stands in `From:` (`header_from_format`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum FullName {
+    /// `name <address>`
+    Before,
+    /// `address (name)`
+    Comment,
 }
 
 /// The recipients to deliver to, in the order of the queue file.
+#[derive(Default)]
 struct Addressed {
     all: Vec<Recipient>,
     /// So many first ones get a copy for the sender's sake (`sender_bcc_maps`).
     of_sender: usize,
     /// So many are known from the envelope; those behind them from the content.
     of_envelope: usize,
+    /// Those that an alias stood for, where the sender wants to hear of success: that it was
+    /// expanded is all he hears.
+    expanded: Vec<Recipient>,
+    /// Who is among them, as far as `duplicate_filter_limit` goes.
+    seen: BTreeSet<String>,
 }
 
 impl Addressed {
@@ -136,10 +157,16 @@ impl<'d> Cleanup<'d> {
                 .map(|h| h.to_ascii_lowercase().into())
                 .collect(),
             enable_original_recipient: daemon.yes("enable_original_recipient"),
+            duplicate_limit: daemon.int("duplicate_filter_limit").max(0) as usize,
             hopcount_limit: daemon.int("hopcount_limit").max(0) as usize,
             header_size_limit: daemon.int("header_size_limit").max(1) as usize,
             remote_domain: daemon.string("remote_header_rewrite_domain"),
             delay_warning: daemon.seconds("delay_warning_time"),
+            long_ids: daemon.yes("enable_long_queue_ids"),
+            full_name: match &*daemon.string("header_from_format") {
+                "obsolete" => FullName::Comment,
+                _ => FullName::Before,
+            },
         };
         let own = Rc::new(OwnDomains::new(daemon)?);
         let (expansion, mapping) = (Expansion::new(daemon, own.clone()), Mapping::new(daemon, own.clone()));
@@ -156,7 +183,7 @@ impl<'d> Cleanup<'d> {
     /// One message, from one client.
     async fn serve(&self, stream: &Stream) {
         let p = &self.daemon.p;
-        let id = match queue::enter(p, Queue::Incoming, 0o600) {
+        let id = match queue::enter(p, Queue::Incoming, 0o600, self.settings.long_ids) {
             Ok(id) => id,
             Err(e) => {
                 self.daemon.msg.log(&format!("warning: mail_queue_enter: create file incoming: {e}"));
@@ -258,6 +285,9 @@ impl<'d> Cleanup<'d> {
             self.daemon.msg.log(&format!("warning: {id}: queue file size limit exceeded"));
             return rejected(552, "5.3.4", "message file too big");
         }
+        for rcpt in &recipients.expanded {
+            bounce::append(self.daemon, "trace", expanded(id, rcpt)).await;
+        }
         match self.store(id, file) {
             Ok(()) if submission.actions.hold => {
                 let _ = queue::rename(p, id, Queue::Incoming, Queue::Hold);
@@ -271,6 +301,7 @@ impl<'d> Cleanup<'d> {
             }
             Err(e) => {
                 self.daemon.msg.log(&format!("warning: {id}: write queue file: {e}"));
+                let _ = p.unlink(&queue::path("trace", id));
                 rejected(452, "4.3.1", "queue file write error")
             }
         }
@@ -311,31 +342,31 @@ impl<'d> Cleanup<'d> {
         submission: &Submission,
         sender: &Rc<str>,
     ) -> Result<Addressed, CleanupStatus> {
-        let mut all: Vec<Recipient> = Vec::with_capacity(submission.recipients.len());
+        let mut addressed = Addressed::default();
         if !submission.internal
             && !sender.is_empty()
             && let Some(copy) = self.copy_to(&self.bcc.by_sender, sender)
         {
-            self.add(id, submission, &copy, true, &mut all).await?;
+            self.add(id, submission, &copy, true, &mut addressed).await?;
         }
-        let of_sender = all.len();
+        addressed.of_sender = addressed.all.len();
         for rcpt in &submission.recipients {
-            self.add(id, submission, rcpt, false, &mut all).await?;
+            self.add(id, submission, rcpt, false, &mut addressed).await?;
             let address = self.address(id, submission, Class::EnvelopeRecipient, &rcpt.address).await?;
             if !submission.internal
                 && let Some(copy) = self.copy_to(&self.bcc.by_recipient, &address)
             {
-                self.add(id, submission, &copy, true, &mut all).await?;
+                self.add(id, submission, &copy, true, &mut addressed).await?;
             }
         }
-        let of_envelope = all.len();
-        if !submission.internal && !self.bcc.always.is_empty() && !all.is_empty() {
-            self.add(id, submission, &copy_for(self.bcc.always.clone()), true, &mut all).await?;
+        addressed.of_envelope = addressed.all.len();
+        if !submission.internal && !self.bcc.always.is_empty() && !addressed.all.is_empty() {
+            self.add(id, submission, &copy_for(self.bcc.always.clone()), true, &mut addressed).await?;
         }
         for copy in &submission.actions.bcc {
-            self.add(id, submission, &copy_for(copy.clone()), true, &mut all).await?;
+            self.add(id, submission, &copy_for(copy.clone()), true, &mut addressed).await?;
         }
-        Ok(Addressed { all, of_sender, of_envelope })
+        Ok(addressed)
     }
 
     /// Who gets a copy of mail from or to an address.
@@ -350,7 +381,7 @@ impl<'d> Cleanup<'d> {
         ) {
             Ok(found) => found.map(|f| copy_for(f.value)),
             Err(e) => {
-                self.daemon.msg.log_warn(e);
+                e.log(&self.daemon.msg);
                 None
             }
         }
@@ -363,7 +394,7 @@ impl<'d> Cleanup<'d> {
         submission: &Submission,
         rcpt: &Recipient,
         is_copy: bool,
-        all: &mut Vec<Recipient>,
+        addressed: &mut Addressed,
     ) -> Result<(), CleanupStatus> {
         let address = self.address(id, submission, Class::EnvelopeRecipient, &rcpt.address).await?;
         let original = if rcpt.original.is_empty() { rcpt.address.clone() } else { rcpt.original.clone() };
@@ -374,8 +405,8 @@ impl<'d> Cleanup<'d> {
             _ => rcpt.dsn_orcpt.clone(),
         };
         let mut into = match submission.unmapped {
-            true => vec![address],
-            false => match self.expansion.expand(self.daemon, &self.rewriter, address).await {
+            true => vec![address.clone()],
+            false => match self.expansion.expand(self.daemon, &self.rewriter, address.clone()).await {
                 Ok(into) => into,
                 Err(trouble) => return Err(self.unmapped(id, &trouble, "4.6.0", "Alias expansion error")),
             },
@@ -385,12 +416,22 @@ impl<'d> Cleanup<'d> {
             self.probed_alias(id, submission, &original).await;
             into.clear();
         }
+        let given = rcpt.dsn_orcpt.clone();
+        let mut rcpt = Recipient { original, dsn_orcpt, ..rcpt.clone() };
+        if rcpt.dsn_notify & queue::notify::SUCCESS != 0 && into != [address.clone()] {
+            addressed.expanded.push(Recipient { address, ..rcpt.clone() });
+            rcpt.dsn_notify = queue::notify::without_success(rcpt.dsn_notify);
+        }
         for address in into {
-            let (original, dsn_orcpt) = (original.clone(), dsn_orcpt.clone());
-            let next = Recipient { address, original, dsn_orcpt, ..rcpt.clone() };
-            if !all.iter().any(|r| self.same(r, &next)) {
-                all.push(next);
+            let next = Recipient { address, ..rcpt.clone() };
+            let identity = self.identity(&next, &given);
+            if addressed.seen.contains(&identity) {
+                continue;
             }
+            if addressed.seen.len() < self.settings.duplicate_limit {
+                addressed.seen.insert(identity);
+            }
+            addressed.all.push(next);
         }
         Ok(())
     }
@@ -403,7 +444,7 @@ impl<'d> Cleanup<'d> {
         let word = super::deliver::probed(self.daemon, id, &rcpt, status, &reason).await;
         let now = self.daemon.p.now();
         let times = [submission.arrival, now, now, now, now];
-        let dsn = super::deliver::Dsn::new("2.0.0", reason);
+        let dsn = Dsn::new("2.0.0", reason);
         self.daemon.msg.log(&super::deliver::line(
             id,
             &rcpt,
@@ -414,11 +455,11 @@ impl<'d> Cleanup<'d> {
         ));
     }
 
-    /// Would the second one be a duplicate?
-    fn same(&self, a: &Recipient, b: &Recipient) -> bool {
-        a.address.eq_ignore_ascii_case(&b.address)
-            && (&a.dsn_orcpt, a.dsn_notify) == (&b.dsn_orcpt, b.dsn_notify)
-            && (!self.settings.enable_original_recipient || a.original.eq_ignore_ascii_case(&b.original))
+    /// What makes a recipient another one than those before: besides the address, what the sender
+    /// wants to hear of it and, where that is kept, what the address was at first.
+    fn identity(&self, rcpt: &Recipient, dsn_orcpt: &str) -> String {
+        let original = if self.settings.enable_original_recipient { &*rcpt.original } else { "" };
+        format!("{}\n{}\n{dsn_orcpt}\n{original}", rcpt.address, rcpt.dsn_notify).to_ascii_lowercase()
     }
 
     /// Inspects the message, adds what it must have and completes the addresses in its headers.
@@ -436,6 +477,7 @@ impl<'d> Cleanup<'d> {
             _ => None,
         };
         let mut inspector = Inspector::new(self.daemon, &self.checks, id, s, sender, last.as_deref());
+        inspector.characters(&mut s.content);
         let mut pass = headers::Pass::new(id, s, &self.settings);
         let mut body = pass.read(&s.content, &mut inspector, &log);
         if let Some(status) = inspector.refused {
@@ -482,6 +524,17 @@ fn copy_for(address: Rc<str>) -> Recipient {
         address,
         dsn_orcpt: "".into(),
         dsn_notify: queue::notify::NEVER,
+    }
+}
+
+/// What a sender who wanted to hear of success is told of an alias.
+fn expanded(id: &Rc<str>, rcpt: &Recipient) -> Append {
+    Append {
+        id: id.clone(),
+        recipient: rcpt.clone(),
+        relay: "none".into(),
+        dsn: Dsn::new("2.0.0", "alias expanded"),
+        action: "expanded",
     }
 }
 

@@ -12,6 +12,7 @@ use crate::world::clock::{Duration, Time};
 use crate::world::fs::OpenFlags;
 use crate::world::process::Process;
 use crate::world::stream::Stream;
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::rc::Rc;
 
@@ -120,6 +121,11 @@ impl<'d> Delivery<'d> {
         self.request.eight_bit
     }
 
+    /// What `X-Original-To:` says of a recipient; empty without `enable_original_recipient`.
+    pub fn shown_original<'r>(&self, rcpt: &'r Recipient) -> &'r str {
+        if self.daemon.yes("enable_original_recipient") { &rcpt.original } else { "" }
+    }
+
     /// The message, each line ended by LF.
     pub fn content(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.request.file.len());
@@ -150,6 +156,7 @@ impl<'d> Delivery<'d> {
         progress: Progress,
         dsn: &Dsn,
     ) {
+        let dsn = &*self.daemon.status_filter().apply(self.daemon, dsn);
         if self.request.trace.is_rehearsal() {
             return self.verified(rcpt, relay, progress, dsn, Status::Ok).await;
         }
@@ -166,15 +173,25 @@ impl<'d> Delivery<'d> {
         }
     }
 
-    /// A recipient will never be delivered to.
-    pub async fn bounced(&self, rcpt: &Recipient, relay: &str, progress: Progress, dsn: &Dsn) {
+    /// A recipient will never be delivered to, unless the administrator thinks otherwise.
+    pub async fn bounced(&self, rcpt: &Recipient, relay: &str, progress: Progress, dsn: &Dsn) -> Fate {
+        match self.daemon.status_filter().apply(self.daemon, dsn) {
+            Cow::Owned(dsn) if dsn.is_transient() => {
+                self.deferred_as("deferred", rcpt, relay, progress, &dsn).await
+            }
+            dsn => self.bounced_as_is(rcpt, relay, progress, &dsn).await,
+        }
+    }
+
+    async fn bounced_as_is(&self, rcpt: &Recipient, relay: &str, progress: Progress, dsn: &Dsn) -> Fate {
         if self.request.trace.is_rehearsal() {
-            return self.verified(rcpt, relay, progress, dsn, Status::Bounce).await;
+            self.verified(rcpt, relay, progress, dsn, Status::Bounce).await;
+            return Fate::Bounced;
         }
         if self.daemon.yes("soft_bounce") {
             let mut soft = dsn.clone();
             soft.status = format!("4{}", dsn.status.get(1..).unwrap_or_default()).into();
-            return self.deferred(rcpt, relay, progress, &soft).await;
+            return self.deferred_as("SOFTBOUNCE", rcpt, relay, progress, &soft).await;
         }
         let noted = self.append("bounce", rcpt, relay, dsn, "failed").await;
         if !noted
@@ -185,38 +202,54 @@ impl<'d> Delivery<'d> {
                 status: "4.3.0".into(),
                 ..dsn.clone()
             };
-            return self.deferred(rcpt, relay, progress, &dsn).await;
+            return self.deferred_as("deferred", rcpt, relay, progress, &dsn).await;
         }
         self.log(rcpt, relay, progress, dsn, "bounced", &dsn.reason);
         if !self.strikes_itself.get() {
             self.strike(rcpt);
         }
+        Fate::Bounced
     }
 
-    /// A recipient has to wait.
-    pub async fn deferred(&self, rcpt: &Recipient, relay: &str, progress: Progress, dsn: &Dsn) {
+    /// A recipient has to wait, unless the administrator thinks otherwise.
+    pub async fn deferred(&self, rcpt: &Recipient, relay: &str, progress: Progress, dsn: &Dsn) -> Fate {
+        match self.daemon.status_filter().apply(self.daemon, dsn) {
+            Cow::Owned(dsn) if !dsn.is_transient() => self.bounced_as_is(rcpt, relay, progress, &dsn).await,
+            dsn => self.deferred_as("deferred", rcpt, relay, progress, &dsn).await,
+        }
+    }
+
+    /// A recipient has to wait, with this word for it in the log.
+    async fn deferred_as(
+        &self,
+        word: &str,
+        rcpt: &Recipient,
+        relay: &str,
+        progress: Progress,
+        dsn: &Dsn,
+    ) -> Fate {
         if self.request.trace.is_rehearsal() {
-            return self.verified(rcpt, relay, progress, dsn, Status::Defer).await;
+            self.verified(rcpt, relay, progress, dsn, Status::Defer).await;
+            return Fate::Deferred;
         }
         self.append("defer", rcpt, relay, dsn, "delayed").await;
         if self.request.trace == TraceFlags::Record {
             self.traced(rcpt, relay, dsn, "delayed").await;
         }
         self.deferred.set(true);
-        self.log(rcpt, relay, progress, dsn, "deferred", &dsn.reason);
+        self.log(rcpt, relay, progress, dsn, word, &dsn.reason);
         if let Some(domain) = address::domain(&rcpt.address) {
             super::flush::add(self.daemon, domain, &self.request.id).await;
         }
+        Fate::Deferred
     }
 
     /// A recipient whose delivery failed, for good or for now, as the status says.
     pub async fn failed(&self, rcpt: &Recipient, relay: &str, progress: Progress, dsn: &Dsn) -> Fate {
         if dsn.is_transient() {
-            self.deferred(rcpt, relay, progress, dsn).await;
-            Fate::Deferred
+            self.deferred(rcpt, relay, progress, dsn).await
         } else {
-            self.bounced(rcpt, relay, progress, dsn).await;
-            Fate::Bounced
+            self.bounced(rcpt, relay, progress, dsn).await
         }
     }
 

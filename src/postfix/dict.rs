@@ -30,6 +30,7 @@ pub use maps::Maps;
 pub use match_list::MatchList;
 
 use crate::postfix::config::{main_cf, typed};
+use crate::postfix::msg::Msg;
 use crate::world::clock::Time;
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -58,6 +59,24 @@ pub struct DictError {
     pub table: Rc<str>,
     /// What the real program logs as a warning.
     pub text: String,
+    /// What was looked up, if it was by [`Maps`], which have a word of their own.
+    pub key: Option<Rc<str>>,
+}
+
+impl DictError {
+    /// Of a table that cannot answer.
+    pub fn new(table: impl Into<Rc<str>>, text: String) -> DictError {
+        DictError { table: table.into(), text, key: None }
+    }
+
+    /// Says in the log what is wrong, and with which key that was found out.
+    pub fn log(&self, msg: &Msg) {
+        msg.log_warn(self);
+        if let Some(key) = &self.key {
+            let shown: String = key.chars().map(|c| if c.is_control() { '?' } else { c }).take(100).collect();
+            msg.log_warn(format!("{} lookup error for \"{shown}\"", self.table));
+        }
+    }
 }
 
 impl fmt::Display for DictError {
@@ -285,7 +304,7 @@ impl Dict {
             Content::Rules(rules) => match rules.lookup(key) {
                 Ok(Some((value, line))) => found(value, Some(line)),
                 Ok(None) => Ok(None),
-                Err(text) => Err(DictError { table: self.name.clone(), text }),
+                Err(text) => Err(DictError::new(self.name.clone(), text)),
             },
             Content::Cidr(cidr) => {
                 cidr.lookup(key).map_or(Ok(None), |(value, line)| found(value.clone(), Some(line)))
@@ -314,11 +333,11 @@ impl Dict {
             }
             Content::Fail => {
                 let text = format!("table {} lookup error: Application error", self.name);
-                Err(DictError { table: self.name.clone(), text })
+                Err(DictError::new(self.name.clone(), text))
             }
             Content::Unavailable(reason) => {
                 let text = format!("{} is unavailable. {reason}", self.name);
-                Err(DictError { table: self.name.clone(), text })
+                Err(DictError::new(self.name.clone(), text))
             }
         }
     }

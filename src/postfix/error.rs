@@ -5,6 +5,7 @@
 
 use super::deliver::{Delivery, Dsn, Progress};
 use super::server::Daemon;
+use super::sysexits;
 use crate::world::process::Process;
 
 /// The error daemon.
@@ -50,10 +51,11 @@ pub async fn discard(p: Process) -> i32 {
 
 /// A reason with or without a status code of its own in front.
 fn reason(nexthop: &str, default: &str) -> Dsn {
-    let (code, text) = nexthop.split_once(' ').unwrap_or(("", nexthop));
-    let is_code = code.split('.').count() == 3 && code.split('.').all(|n| n.parse::<u16>().is_ok());
-    let (code, text) = if is_code { (code, text.trim_start()) } else { (default, nexthop) };
-    Dsn::new(code, if text.is_empty() { "Address is undeliverable" } else { text })
+    match sysexits::own_code(nexthop) {
+        Some((code, text)) => Dsn::new(code, text),
+        None if nexthop.is_empty() => Dsn::new(default, "Address is undeliverable"),
+        None => Dsn::new(default, nexthop),
+    }
 }
 
 #[cfg(test)]
@@ -66,5 +68,6 @@ mod tests {
         assert_eq!(&*reason("5.1.1 User unknown", "5.0.0").reason, "User unknown");
         assert_eq!(&*reason("no such thing", "5.0.0").status, "5.0.0");
         assert_eq!(&*reason("no such thing", "5.0.0").reason, "no such thing");
+        assert_eq!((&*reason("5.9.9", "5.0.0").status, &*reason("5.9.9", "5.0.0").reason), ("5.9.9", ""));
     }
 }

@@ -35,7 +35,7 @@ mod token;
 mod unknown;
 
 use super::bounce;
-use super::deliver::{Delivery, Dsn, Progress};
+use super::deliver::{Delivery, Dsn, Fate, Progress};
 use super::ipc::{RewriteContext, TraceFlags};
 use super::mbox::Opener;
 use super::queue::{QueueFile, Recipient};
@@ -89,6 +89,15 @@ impl Status {
     /// Both: done only if both are.
     fn and(self, other: Status) -> Status {
         if self == Status::Done { other } else { Status::Later }
+    }
+}
+
+impl From<Fate> for Status {
+    fn from(fate: Fate) -> Status {
+        match fate {
+            Fate::Deferred => Status::Later,
+            Fate::Bounced | Fate::Sent => Status::Done,
+        }
     }
 }
 
@@ -295,16 +304,11 @@ impl<'a> Work<'a> {
 
     /// It cannot be delivered: returned to the sender, or kept where the status says so.
     async fn failed(&self, state: &State, dsn: Dsn) -> Status {
-        if dsn.is_transient() {
-            return self.deferred(state, dsn).await;
-        }
-        self.delivery.bounced(&state.rcpt, RELAY, Progress::default(), &dsn).await;
-        if self.daemon().yes("soft_bounce") { Status::Later } else { Status::Done }
+        self.delivery.failed(&state.rcpt, RELAY, Progress::default(), &dsn).await.into()
     }
 
     async fn deferred(&self, state: &State, dsn: Dsn) -> Status {
-        self.delivery.deferred(&state.rcpt, RELAY, Progress::default(), &dsn).await;
-        Status::Later
+        self.delivery.deferred(&state.rcpt, RELAY, Progress::default(), &dsn).await.into()
     }
 
     /// As [`failed`](Self::failed), for a part of an alias: where that has an owner, he is told.

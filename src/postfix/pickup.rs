@@ -7,6 +7,7 @@ use super::ipc::{CleanupStatus, RewriteContext, Submission, TraceFlags};
 use super::queue::{self, Queue, QueueFile, SPOOL};
 use super::server::Daemon;
 use crate::proto::message;
+use crate::world::clock::Time;
 use crate::world::process::Process;
 use std::rc::Rc;
 
@@ -16,14 +17,32 @@ pub async fn main(p: Process) -> i32 {
         Ok(daemon) => daemon,
         Err(status) => return status,
     };
+    let mut seen = daemon.p.now();
     while let Some(stream) = daemon.accept_always().await {
         let _ = stream.receive_any().await;
         drop(stream);
-        for (id, path) in queue::scan(&daemon.p, Queue::Maildrop.name()) {
+        let since = std::mem::replace(&mut seen, daemon.p.now());
+        for (id, path) in letters(&daemon.p, since) {
             pick_up(&daemon, &id, &path).await;
         }
     }
     0
+}
+
+/// The letters in `maildrop/`: first those handed in since the last look, one after another, as each
+/// has its own trigger and is taken before the next comes; then those that lay there, as the directory
+/// gives them.
+fn letters(p: &Process, since: Time) -> Vec<(Rc<str>, String)> {
+    let (mut new, mut old) = (Vec::new(), Vec::new());
+    for (id, path) in queue::scan(p, Queue::Maildrop.name()) {
+        match p.stat(&path, false) {
+            Ok(stat) if stat.mtime > since => new.push((id, path)),
+            _ => old.push((id, path)),
+        }
+    }
+    new.reverse();
+    new.extend(old);
+    new
 }
 
 async fn pick_up(daemon: &Daemon, old_id: &Rc<str>, path: &str) {

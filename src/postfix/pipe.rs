@@ -174,7 +174,7 @@ impl Agent<'_> {
             separator: attributes.has('F').then(|| self.daemon.p.now()),
             sender: &self.delivery.request.sender,
             return_path: attributes.has('R'),
-            original: if attributes.has('O') { &first.original } else { "" },
+            original: if attributes.has('O') { self.delivery.shown_original(first) } else { "" },
             delivered: attributes.has('D').then_some(&*first.address),
         };
         let mut out = copy.top_lines(content.len());

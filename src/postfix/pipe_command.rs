@@ -4,9 +4,11 @@ use super::server::Daemon;
 use super::sysexits;
 use crate::world::clock::Duration;
 use crate::world::exec::{Child, Signal, Start};
+use crate::world::fs::Access;
 use crate::world::process::{Environment, STDERR, STDIN, STDOUT};
 use crate::world::timer::Either;
 use crate::world::timer::race;
+use crate::world::users::Cred;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -32,6 +34,16 @@ pub async fn run(
     spawn: impl FnOnce(Start) -> Result<Child, String>,
 ) -> End {
     let p = &daemon.p;
+    if let (Some(directory), Some(cred)) = (&start.directory, &start.cred)
+        && let Err(e) = p.with_rights(cred, |p| p.access(&format!("{directory}/."), Access::EXEC))
+    {
+        // The child says so, where nobody but the log hears it.
+        let Cred { uid, gid, .. } = cred;
+        daemon
+            .msg
+            .log(&format!("fatal: cannot change directory to \"{directory}\" for uid={uid} gid={gid}: {e}"));
+        return End { status: Some(75), output: String::new() };
+    }
     let (stdin, writer) = p.pipe();
     let (reader, stdout) = p.pipe();
     start.fds = Some([(STDIN, stdin), (STDOUT, stdout.clone()), (STDERR, stdout)].into());
@@ -90,7 +102,7 @@ pub fn environment(daemon: &Daemon, export: &[Rc<str>]) -> Environment {
 
 /// Waits until a command is ended by a signal; for one that ends by itself, for ever.
 async fn killed(child: &Child) {
-    if child.wait().await <= 128 {
+    if !sysexits::is_signal(child.wait().await) {
         std::future::pending::<()>().await;
     }
 }

@@ -147,7 +147,13 @@ async fn templates(p: &Process, main_cf: &str, options: &Options) -> Done {
             return Ok(());
         }
     };
-    let (templates, warnings) = Templates::read(text.as_deref().map(|text| (path.as_str(), text)));
+    let (templates, warnings) = match Templates::read(text.as_deref().map(|text| (path.as_str(), text))) {
+        Ok(read) => read,
+        Err(text) => {
+            p.eprint(say("fatal", &text)).await;
+            return Ok(());
+        }
+    };
     let (shown, more) = match options.has('b') {
         true => templates.show_filled(&config),
         false => (Ok(templates.show()), Vec::new()),

@@ -45,7 +45,8 @@ pub async fn main(p: Process) -> i32 {
         return TOO_LARGE;
     }
     p.set_umask(0o022);
-    let id = match queue::enter(&p, Queue::Maildrop, 0o644) {
+    let long = config.bool("enable_long_queue_ids").unwrap_or(false);
+    let id = match queue::enter(&p, Queue::Maildrop, 0o644, long) {
         Ok(id) => id,
         Err(e) => {
             return msg

@@ -28,12 +28,13 @@ pub async fn main(p: Process) -> i32 {
         [(letter, value)] if options.rest.is_empty() => (*letter, value.as_deref()),
         _ => (' ', None),
     };
-    if super::configuration_of_host(&p, &msg, options.value('c')).await.is_err() {
+    let Ok(config) = super::configuration_of_host(&p, &msg, options.value('c')).await else {
         return UNAVAILABLE;
-    }
+    };
+    let long = config.bool("enable_long_queue_ids").unwrap_or(false);
     match (option, value) {
-        ('p', None) => show(&p, &msg, false).await,
-        ('j', None) => show(&p, &msg, true).await,
+        ('p', None) => show(&p, &msg, |list| as_table(list, long)).await,
+        ('j', None) => show(&p, &msg, as_json).await,
         ('f', None) => flush(&p, &msg).await,
         ('i', Some(id)) => flush_one(&p, &msg, id).await,
         ('s', Some(site)) => flush_site(&p, &msg, site).await,
@@ -44,7 +45,7 @@ pub async fn main(p: Process) -> i32 {
     }
 }
 
-async fn show(p: &Process, msg: &Msg, json: bool) -> i32 {
+async fn show(p: &Process, msg: &Msg, render: impl Fn(&[Listed]) -> String) -> i32 {
     let path = format!("{SPOOL}/public/showq");
     let answer = match p.connect_unix(&path).await {
         Ok(stream) => stream.receive::<Vec<Listed>>().await.ok_or(crate::world::errno::Errno::ECONNRESET),
@@ -63,16 +64,20 @@ async fn show(p: &Process, msg: &Msg, json: bool) -> i32 {
             return UNAVAILABLE;
         }
     };
-    let text = if json { as_json(&list) } else { as_table(&list) };
-    p.print(text).await;
+    p.print(render(&list)).await;
     0
 }
 
-fn as_table(list: &[Listed]) -> String {
+/// The table, with room for long ids or short ones.
+fn as_table(list: &[Listed], long: bool) -> String {
     if list.is_empty() {
         return "Mail queue is empty\n".to_owned();
     }
-    let mut out = String::from("-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------\n");
+    let (title, id_width, time_width, indent) = match long {
+        true => ("----Queue ID----- --Size-- ---Arrival Time---- --Sender/Recipient------", 17, 19, 47),
+        false => ("-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------", 10, 20, 41),
+    };
+    let mut out = format!("{title}\n");
     let mut total = 0;
     for m in list {
         total += m.size;
@@ -84,7 +89,12 @@ fn as_table(list: &[Listed]) -> String {
         };
         let id = format!("{}{mark}", m.id);
         let time = m.arrival.strftime("%a %b %d %H:%M:%S");
-        let _ = writeln!(out, "{id:<10} {:>8} {time:<20.20} {}", m.size, address::quote(&m.sender));
+        let _ = writeln!(
+            out,
+            "{id:<id_width$} {:>8} {time:<time_width$.time_width$} {}",
+            m.size,
+            address::quote(&m.sender)
+        );
         let mut last = "";
         for (n, (recipient, reason)) in m.recipients.iter().enumerate() {
             // A reason is told once for all recipients in a row that share it.
@@ -93,7 +103,7 @@ fn as_table(list: &[Listed]) -> String {
                 let _ = writeln!(out, "{reason:>78}");
             }
             last = reason;
-            let _ = writeln!(out, "{:41}{}", "", address::quote(recipient));
+            let _ = writeln!(out, "{:indent$}{}", "", address::quote(recipient));
         }
         out.push('\n');
     }

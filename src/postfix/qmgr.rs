@@ -130,6 +130,9 @@ struct Transport {
     /// How many recipients a delivery takes (`…_destination_recipient_limit`), zero for any number.
     recipient_limit: usize,
     pace: Pace,
+    /// How fast deliveries may follow each other whatever their destinations, where there is a pause
+    /// (`…_transport_rate_delay`).
+    whole: Option<Pace>,
 }
 
 /// What qmgr needs of the configuration, read once.

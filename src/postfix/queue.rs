@@ -1,9 +1,10 @@
 //! Queue files and where they lie (`mail_queue(3)`).
 //!
 //! A queue is a directory below `queue_directory`; those in `hash_queue_names` have a
-//! subdirectory for the first character of the queue id. The id is the microsecond of the
-//! arrival in five hexadecimal digits, and the file's inode number.
+//! subdirectory for the first character of the queue id ([`queue_id`](super::queue_id)).
 
+use super::queue_id;
+pub use super::queue_id::is_id;
 use super::record::{self, Records, Type};
 use crate::world::clock::Time;
 use crate::world::errno::{Errno, Sys};
@@ -69,26 +70,23 @@ const HASHED: [&str; 2] = ["deferred", "defer"];
 /// Where the file of a message lies in a directory of the spool.
 pub fn path(directory: &str, id: &str) -> String {
     if HASHED.contains(&directory) {
-        [SPOOL, "/", directory, "/", &id[..id.len().min(1)], "/", id].concat()
+        let first = queue_id::subdirectory(id);
+        [SPOOL, "/", directory, "/", first.encode_utf8(&mut [0; 4]), "/", id].concat()
     } else {
         [SPOOL, "/", directory, "/", id].concat()
     }
 }
 
-/// Could this be a queue id? Digits and letters only, so that it is safe in a path.
-pub fn is_id(text: &str) -> bool {
-    (6..=100).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric())
-}
-
-/// Makes a new, empty file in a queue and gives it the id that follows from it.
+/// Makes a new, empty file in a queue and gives it the id that follows from it, a long one where
+/// that is wanted (`enable_long_queue_ids`).
 ///
 /// # Errors
 /// Those of open(2): `ENOSPC` on a full disk, `EACCES`.
-pub fn enter(p: &Process, queue: Queue, mode: u16) -> Sys<Rc<str>> {
+pub fn enter(p: &Process, queue: Queue, mode: u16, long: bool) -> Sys<Rc<str>> {
     let temporary = format!("{SPOOL}/{}/{}.{}", queue.name(), p.now().subsec_micros(), p.pid());
     p.create_file(&temporary, Bytes::new(), mode)?;
     let ino = p.stat(&temporary, false)?.ino;
-    let id: Rc<str> = format!("{:05X}{:X}", p.now().subsec_micros(), ino.number()).into();
+    let id = queue_id::new(p.now(), ino.number().into(), long);
     p.rename(&temporary, &queue.path(&id))?;
     Ok(id)
 }
@@ -282,6 +280,11 @@ pub mod notify {
     pub const FAILURE: u8 = 4;
     /// Tell of delay.
     pub const DELAY: u8 = 8;
+
+    /// What is left of the sender's wishes for those behind an alias: success is told of the alias.
+    pub fn without_success(wishes: u8) -> u8 {
+        if wishes == SUCCESS { NEVER } else { wishes & !SUCCESS }
+    }
 }
 
 /// A queue file, read.

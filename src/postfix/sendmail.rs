@@ -82,7 +82,7 @@ async fn run(p: Process, path: &str, args: Vec<String>) -> i32 {
 /// Reads the message and passes it to postdrop.
 async fn enqueue(p: &Process, msg: &Msg, options: Options) -> i32 {
     let (login, passwd_name) = whoami(p);
-    let who = format!("{login}({})", p.real_uid());
+    let mut who = format!("{login}({})", p.real_uid());
     if options.recipients.is_empty() && !options.extract {
         let text = "Recipient addresses must be specified on the command line or via the -t option";
         return fail(msg, format!("{who}: {text}")).await;
@@ -117,6 +117,9 @@ async fn enqueue(p: &Process, msg: &Msg, options: Options) -> i32 {
         Some(s) => address::parse_list(s).into_iter().next().unwrap_or_default(),
         None => login.clone(),
     };
+    if options.sender.is_some() {
+        who = format!("{sender}({})", p.real_uid());
+    }
     if options.verify {
         // Nobody gets it; what would become of it is told.
         let to: Vec<_> = recipients.iter().map(|r| address::quote(r)).collect();

@@ -6,6 +6,7 @@ use super::config::Config;
 use super::dict::MatchList;
 use super::master;
 use super::msg::Msg;
+use super::status_filter::StatusFilter;
 use crate::world::clock::Duration;
 use crate::world::process::Process;
 use crate::world::stream::Stream;
@@ -27,6 +28,7 @@ pub struct Daemon {
     uses: Cell<u64>,
     limits: Limits,
     fast_flush: OnceCell<Option<MatchList>>,
+    status_filter: OnceCell<StatusFilter>,
 }
 
 #[derive(Clone, Copy)]
@@ -56,7 +58,16 @@ impl Daemon {
             max_use: config.int("max_use").unwrap_or(100).max(1) as u64,
             max_idle: config.seconds("max_idle").unwrap_or(Duration::from_secs(100)),
         };
-        Ok(Daemon { p, config, msg, service, uses: Cell::new(0), limits, fast_flush: OnceCell::new() })
+        Ok(Daemon {
+            p,
+            config,
+            msg,
+            service,
+            uses: Cell::new(0),
+            limits,
+            fast_flush: OnceCell::new(),
+            status_filter: OnceCell::new(),
+        })
     }
 
     /// The next connection; `None` when it is time to end.
@@ -112,6 +123,11 @@ impl Daemon {
         let read = self.p.read_file(path);
         self.p.set_cred(own);
         read.is_ok()
+    }
+
+    /// What the administrator makes of the outcomes of this agent.
+    pub fn status_filter(&self) -> &StatusFilter {
+        self.status_filter.get_or_init(|| StatusFilter::open(self))
     }
 
     /// `fast_flush_domains`; nothing if they cannot be read.

@@ -27,7 +27,7 @@ pub fn failure(status: i32, command: &str, output: &str) -> Option<Dsn> {
     if status == 0 {
         return None;
     }
-    if (129..160).contains(&status) {
+    if is_signal(status) {
         let signal = status - 128;
         let text = format!("Command died with signal {signal}: \"{command}\"");
         return Some(dsn("4.3.0", text, &format!("unknown mail system error {status}"), output));
@@ -47,6 +47,11 @@ pub fn failure(status: i32, command: &str, output: &str) -> Option<Dsn> {
     })
 }
 
+/// Does an exit status stand for a signal that ended the command?
+pub fn is_signal(status: i32) -> bool {
+    (129..160).contains(&status)
+}
+
 /// A command that ran out of time.
 pub fn out_of_time(command: &str, output: &str) -> Dsn {
     let text = format!("Command time limit exceeded: \"{command}\"");
@@ -64,8 +69,8 @@ fn dsn(code: &str, text: String, detail: &str, output: &str) -> Dsn {
     dsn
 }
 
-/// A status code that output begins with (RFC 3463), and the text behind it.
-fn own_code(output: &str) -> Option<(&str, &str)> {
+/// A status code that a text begins with (RFC 3463), and what stands behind it.
+pub fn own_code(output: &str) -> Option<(&str, &str)> {
     let end = output.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(output.len());
     let (code, text) = output.split_at(end);
     let mut parts = code.split('.');
@@ -79,16 +84,18 @@ fn own_code(output: &str) -> Option<(&str, &str)> {
     (is_code && ends).then(|| (code, text.trim_start()))
 }
 
-/// Output as it is told to people: one line, without what cannot be printed.
+/// Output as it is told to people: one line, without what cannot be printed. Beyond ASCII, UTF-8 is left.
 pub fn printable(output: &[u8]) -> String {
-    output
-        .iter()
-        .map(|b| match b {
-            b if b.is_ascii_whitespace() || *b == 0x0b => ' ',
-            b' '..=b'~' => *b as char,
-            _ => '_',
-        })
-        .collect()
+    let mut out = String::with_capacity(output.len());
+    for chunk in output.utf8_chunks() {
+        out.extend(chunk.valid().chars().map(|c| match c {
+            c if c.is_ascii_whitespace() || c == '\x0b' => ' ',
+            c if c.is_ascii_control() => '_',
+            c => c,
+        }));
+        out.extend(std::iter::repeat_n('_', chunk.invalid().len()));
+    }
+    out
 }
 
 #[cfg(test)]
@@ -119,5 +126,6 @@ mod tests {
     #[test]
     fn output_is_one_printable_line() {
         assert_eq!(printable(b"a\tb\x01c\x80d\n\n  e  \n"), "a b_c_d    e   ");
+        assert_eq!(printable("café\u{1}".as_bytes()), "café_");
     }
 }

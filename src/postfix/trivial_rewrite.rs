@@ -262,7 +262,7 @@ impl TrivialRewrite {
         };
         let way = if request.probe { &self.probes } else { &self.mail };
         if let Err(e) = self.route(daemon, way, &mut resolved, &domain, &request.sender) {
-            daemon.msg.log_warn(&e);
+            e.log(&daemon.msg);
             resolved.failed = true;
         }
         resolved
@@ -288,13 +288,16 @@ impl TrivialRewrite {
             let setting = way.setting(what);
             let text =
                 format!("file /etc/postfix/main.cf: parameter {setting}: null transport is not allowed");
-            return Err(DictError { table: setting.into(), text });
+            return Err(DictError::new(setting, text));
         }
         self.decide(daemon, way, resolved, domain);
         if resolved.class != AddressClass::VirtualAlias {
             self.by_transport_maps(daemon, way, resolved, domain)?;
         }
-        let moved = self.relocated_maps.find_address(&resolved.recipient, &self.delimiter)?;
+        let moved = {
+            let own = resolved.class == AddressClass::Local || domain.eq_ignore_ascii_case(&self.myorigin);
+            self.relocated_maps.find_address_of(&resolved.recipient, &self.delimiter, own)?
+        };
         if let Some(found) = moved {
             resolved.transport = "error".into();
             resolved.nexthop = format!("5.1.6 User has moved to {}", found.value).into();

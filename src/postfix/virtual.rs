@@ -31,6 +31,10 @@ pub async fn main(p: Process) -> i32 {
         Ok(daemon) => daemon,
         Err(status) => return status,
     };
+    if let Err(e) = daemon.config.check("virtual_mailbox_base") {
+        daemon.msg.log(&format!("fatal: {}", e.fatal));
+        return 1;
+    }
     let agent = Agent::new(&daemon);
     let changed = || [&agent.mailboxes, &agent.uids, &agent.gids].iter().find_map(|m| m.changed(&daemon.p));
     while let Some(stream) = daemon.accept_unless(changed).await {
@@ -124,7 +128,7 @@ impl<'d> Agent<'d> {
             separator: (!is_maildir).then(|| self.daemon.p.now()),
             sender: &delivery.request.sender,
             return_path: true,
-            original: &rcpt.original,
+            original: delivery.shown_original(rcpt),
             delivered: Some(&rcpt.address),
         };
         if is_maildir {
@@ -158,7 +162,7 @@ impl<'d> Agent<'d> {
 
     fn find(&self, maps: &Maps, setting: &'static str, user: &str) -> Result<Option<Rc<str>>, Dsn> {
         let found = maps.find_address(user, &self.delimiter).map_err(|e| {
-            self.daemon.msg.log_warn(&e);
+            e.log(&self.daemon.msg);
             misconfigured()
         })?;
         if let Some(found) = &found {

@@ -28,10 +28,16 @@ pub enum Signal {
     Quit,
     /// Abort.
     Abrt,
+    /// Memory that is not there.
+    Bus,
+    /// Arithmetic that cannot be done.
+    Fpe,
     /// Cannot be caught.
     Kill,
     /// For the program's own use.
     Usr1,
+    /// Memory that is not the program's.
+    Segv,
     /// For the program's own use.
     Usr2,
     /// Written to a pipe that nobody reads.
@@ -44,13 +50,16 @@ pub enum Signal {
 
 impl Signal {
     /// All of them, with their numbers and names.
-    pub const ALL: [(Signal, i32, &'static str); 10] = [
+    pub const ALL: [(Signal, i32, &'static str); 13] = [
         (Signal::Hup, 1, "HUP"),
         (Signal::Int, 2, "INT"),
         (Signal::Quit, 3, "QUIT"),
         (Signal::Abrt, 6, "ABRT"),
+        (Signal::Bus, 7, "BUS"),
+        (Signal::Fpe, 8, "FPE"),
         (Signal::Kill, 9, "KILL"),
         (Signal::Usr1, 10, "USR1"),
+        (Signal::Segv, 11, "SEGV"),
         (Signal::Usr2, 12, "USR2"),
         (Signal::Pipe, 13, "PIPE"),
         (Signal::Alrm, 14, "ALRM"),

@@ -48,8 +48,12 @@ impl Notice {
         let myhostname = daemon.string("myhostname");
         let boundary = format!("{}.{}/{myhostname}", report.id, now.unix());
         let mut out = String::with_capacity(2048 + file.file.len());
+        for objection in templates.objections(self.class()) {
+            daemon.msg.log_warn(objection);
+        }
         let template = templates.of(self.class());
-        self.headers(daemon, &mut out, &boundary, to, now, template);
+        let content = file.content();
+        self.headers(daemon, &mut out, &boundary, to, now, template, &content);
         let part = |out: &mut String, description: &str, kind: &str, eight_bit: bool| {
             let _ = write!(out, "--{boundary}\nContent-Description: {description}\nContent-Type: {kind}\n");
             if eight_bit {
@@ -75,7 +79,6 @@ impl Notice {
         part(&mut out, "Delivery report", "message/delivery-status", false);
         self.for_programs(daemon, report, entries, file, &mut out);
         out.push('\n');
-        let content = file.content();
         if self.whole_message(report, content.len(), daemon) {
             part(&mut out, self.description(true), "message/rfc822", true);
             returned(daemon, &file.sender, &content, &mut out);
@@ -104,11 +107,22 @@ impl Notice {
         to: &str,
         now: Time,
         template: &Template,
+        content: &[u8],
     ) {
         let origin = daemon.string("myorigin");
         let to = if to.contains('@') { to.to_owned() } else { format!("{to}@{origin}") };
         // The built-in sender is written in full; another is completed by cleanup.
-        let from = template.from.replace("<MAILER-DAEMON>", &format!("<MAILER-DAEMON@{origin}>"));
+        let from = match &*template.from {
+            BUILT_IN_FROM if &*daemon.string("header_from_format") == "obsolete" => {
+                format!("MAILER-DAEMON@{origin} (Mail Delivery System)")
+            }
+            from => from.replace("<MAILER-DAEMON>", &format!("<MAILER-DAEMON@{origin}>")),
+        };
+        // Readers show the notification beside the message that it is about.
+        let thread = match daemon.yes("enable_threaded_bounces").then(|| message_id(content)).flatten() {
+            Some(id) => format!("References: {id}\nIn-Reply-To: {id}\n"),
+            None => String::new(),
+        };
         let subject = match &template.postmaster_subject {
             Some(subject) if self.to_postmaster => subject,
             _ => &template.subject,
@@ -116,7 +130,7 @@ impl Notice {
         let auto = if self.to_postmaster { "auto-generated" } else { "auto-replied" };
         let _ = write!(
             out,
-            "Date: {}\nFrom: {from}\nSubject: {subject}\nTo: {}\n\
+            "Date: {}\nFrom: {from}\nSubject: {subject}\nTo: {}\n{thread}\
              Auto-Submitted: {auto}\nMIME-Version: 1.0\n\
              Content-Type: multipart/report; report-type=delivery-status;\n\tboundary=\"{boundary}\"\n\
              Content-Transfer-Encoding: 8bit\n\nThis is a MIME-encapsulated message.\n\n",
@@ -192,6 +206,15 @@ impl Notice {
     }
 }
 
+/// The built-in sender of notifications.
+const BUILT_IN_FROM: &str = "Mail Delivery System <MAILER-DAEMON>";
+
+/// The `Message-Id:` of a message.
+fn message_id(content: &[u8]) -> Option<String> {
+    let header = message::headers(content).find(|h| h.is("Message-Id"))?;
+    Some(String::from_utf8_lossy(header.value()).trim().to_owned()).filter(|id| !id.is_empty())
+}
+
 /// The message, with its sender on top.
 fn returned(daemon: &Daemon, sender: &str, content: &[u8], out: &mut String) {
     let _ = writeln!(out, "Return-Path: <{}>", sender_of(daemon, sender));
@@ -216,7 +239,7 @@ fn fold(text: &str, out: &mut String) {
     const WIDTH: usize = 79;
     const INDENT: &str = "    ";
     let mut width = 0;
-    for (n, word) in text.split(' ').enumerate() {
+    for (n, word) in text.trim_end().split(' ').enumerate() {
         if n > 0 {
             if width + 1 + word.len() > WIDTH {
                 out.push('\n');

@@ -70,25 +70,97 @@ pub struct Template {
 }
 
 /// The texts of all kinds.
-#[derive(Clone, Debug)]
-pub struct Templates(Vec<(Class, Template)>);
+#[derive(Clone, Default, Debug)]
+pub struct Templates {
+    all: Vec<(Class, Template)>,
+    /// Why templates of the file are not used; told when one of their kind is needed.
+    objections: RefCell<Vec<(Class, String)>>,
+}
 
 impl Templates {
     /// Those of a file, and the built-in ones where it has none; with warnings about it.
-    pub fn read(file: Option<(&str, &str)>) -> (Templates, Vec<String>) {
-        let (mut all, mut warnings) = (Vec::new(), Vec::new());
-        parse(BUILT_IN, ORIGIN, &mut all, &mut warnings);
+    ///
+    /// # Errors
+    /// A file that cannot be read to its end.
+    pub fn read(file: Option<(&str, &str)>) -> Result<(Templates, Vec<String>), String> {
+        let (mut templates, mut warnings) = (Templates::default(), Vec::new());
+        templates.parse(BUILT_IN, ORIGIN, &mut warnings)?;
         if let Some((path, text)) = file {
-            parse(text, path, &mut all, &mut warnings);
+            templates.parse(text, path, &mut warnings)?;
         }
-        (Templates(all), warnings)
+        Ok((templates, warnings))
+    }
+
+    /// Those that are built in.
+    pub fn built_in() -> Templates {
+        Templates::read(None).expect("the built-in texts are whole").0
     }
 
     /// The text for a kind of notification.
     pub fn of(&self, class: Class) -> &Template {
         // The built-in ones are there, each once; a file's replaces them.
-        let found = self.0.iter().rev().find(|(c, _)| *c == class);
-        &found.unwrap_or(&self.0[0]).1
+        let found = self.all.iter().rev().find(|(c, _)| *c == class);
+        &found.unwrap_or(&self.all[0]).1
+    }
+
+    /// What there is to say of the file's templates of a kind, the first time it is asked.
+    pub fn objections(&self, class: Class) -> Vec<String> {
+        let mut all = self.objections.borrow_mut();
+        all.extract_if(.., |(c, _)| *c == class).map(|(_, text)| text).collect()
+    }
+
+    /// Reads the templates of a text: `NAME_template = TEXT`, or `<<END` and lines up to `END`. A template
+    /// that is no good is left out, with a warning.
+    ///
+    /// # Errors
+    /// An entry that cannot be read.
+    fn parse(&mut self, text: &str, origin: &str, warnings: &mut Vec<String>) -> Result<(), String> {
+        // Places are told as the number of the line behind.
+        let mut lines = text.lines().zip(2..);
+        while let Some((line, mut at)) = lines.next() {
+            if line.trim().is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let Some((name, value)) = line.split_once('=') else {
+                return Err(format!("{origin}, line {at}: missing '=' after attribute name: \"{line}\""));
+            };
+            let (name, value) = (name.trim(), value.trim());
+            let mut inside = Vec::new();
+            match value.strip_prefix("<<").map(str::trim) {
+                None => inside.push(value),
+                Some("") => return Err(format!("{origin}, line {at}: missing end marker after <<")),
+                Some(end) => {
+                    let mut ended = false;
+                    for (line, number) in lines.by_ref() {
+                        at = number;
+                        ended = line.trim_end() == end;
+                        if ended {
+                            break;
+                        }
+                        inside.push(line);
+                    }
+                    if !ended {
+                        warnings.push(format!("{origin}, line {at}: missing \"{end}\" end marker"));
+                    }
+                }
+            }
+            let Some(class) = Class::ALL.into_iter().find(|c| name == format!("{}_template", c.name()))
+            else {
+                let what = format!("unknown template name: {name} -- ignoring this template");
+                warnings.push(format!("{origin}, line {at}: {what}"));
+                continue;
+            };
+            let built_in = self.all.iter().find(|(c, _)| *c == class).map(|(_, t)| t.clone());
+            match template(&inside, origin, built_in.unwrap_or_default()) {
+                Ok(template) => self.all.push((class, template)),
+                Err(why) => {
+                    let text =
+                        format!("{origin}: {why} in {} template -- ignoring this template", class.name());
+                    self.objections.get_mut().push((class, text));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// All of them, as `postconf -t` prints them.
@@ -118,6 +190,7 @@ impl Templates {
     pub fn show_filled(&self, config: &Config) -> (Result<String, String>, Vec<String>) {
         let (mut warnings, mut texts) = (Vec::new(), Vec::new());
         for class in Class::ALL {
+            warnings.append(&mut self.objections(class));
             let (text, mut more) = self.of(class).text(class, config);
             warnings.append(&mut more);
             match text {
@@ -203,46 +276,28 @@ impl Names for Values<'_> {
     }
 }
 
-fn parse(text: &str, origin: &str, all: &mut Vec<(Class, Template)>, warnings: &mut Vec<String>) {
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        if line.trim().is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let head = line.split_once('=').map(|(name, rest)| (name.trim(), rest.trim()));
-        let Some((name, end)) = head.and_then(|(name, rest)| Some((name, rest.strip_prefix("<<")?.trim())))
-        else {
-            warnings.push(format!("{origin}: bad template syntax: \"{line}\""));
-            continue;
-        };
-        let inside: Vec<&str> = lines.by_ref().take_while(|l| l.trim_end() != end).collect();
-        let Some(class) = Class::ALL.into_iter().find(|c| name == format!("{}_template", c.name())) else {
-            warnings.push(format!("{origin}: unknown template name: {name}"));
-            continue;
-        };
-        match template(&inside, origin) {
-            Ok(template) => all.push((class, template)),
-            Err(why) => warnings.push(format!("{origin}: {why} in {} template", class.name())),
-        }
-    }
-}
-
-fn template(lines: &[&str], origin: &str) -> Result<Template, String> {
-    let mut t = Template { origin: origin.to_owned(), charset: "us-ascii".to_owned(), ..Template::default() };
-    t.from = "Mail Delivery System <MAILER-DAEMON>".to_owned();
-    t.subject = "Delivery report".to_owned();
+/// One template; what it does not say is as in `built_in`.
+fn template(lines: &[&str], origin: &str, built_in: Template) -> Result<Template, String> {
+    let mut t = Template { origin: origin.to_owned(), charset: "us-ascii".to_owned(), ..built_in };
     let mut rest = lines;
     while let [line, after @ ..] = rest {
         let is_name = |name: &str| name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-');
         let Some((name, value)) = line.split_once(':').filter(|(name, _)| is_name(name)) else { break };
-        let value = value.trim().to_owned();
-        match name.to_ascii_lowercase().as_str() {
-            "charset" => t.charset = value,
-            "from" => t.from = value,
-            "subject" => t.subject = value,
-            "postmaster-subject" => t.postmaster_subject = Some(value),
-            _ => return Err(format!("unknown header \"{name}\"")),
+        let value = value.trim();
+        let slot = match name.to_ascii_lowercase().as_str() {
+            "charset" => &mut t.charset,
+            "from" => &mut t.from,
+            "subject" => &mut t.subject,
+            "postmaster-subject" => t.postmaster_subject.insert(String::new()),
+            _ => return Err(format!("unknown \"{name}\" header label")),
+        };
+        if value.is_empty() {
+            return Err(format!("empty \"{name}\" header value"));
         }
+        if !value.is_ascii() {
+            return Err(format!("non-ASCII \"{name}\" header value"));
+        }
+        *slot = value.to_owned();
         rest = after;
     }
     // An empty line ends the header, if there is one.
@@ -260,7 +315,7 @@ mod tests {
     fn a_file_replaces_what_it_has() {
         let file = "# mine\nfailure_template = <<END\nSubject: no\n\n$myhostname after \
                     ${delay_warning_time_hours} h\nEND\n";
-        let (templates, warnings) = Templates::read(Some(("/x", file)));
+        let (templates, warnings) = Templates::read(Some(("/x", file))).unwrap();
         assert!(warnings.is_empty(), "{warnings:?}");
         let facts = HostFacts { hostname: "vm".into(), addresses: vec![] };
         let config =

@@ -2,11 +2,13 @@
 //! `body_checks` (header_checks(5)).
 
 use crate::postfix::dict::Maps;
+use crate::postfix::escape::unescape;
 use crate::postfix::ipc::{Actions, CleanupStatus, Submission};
 use crate::postfix::server::Daemon;
 use crate::proto::smtp::command::is_header_name;
 use crate::proto::smtp::reply::Dsn;
 use crate::trace::{Decision, Outcome};
+use bytes::Bytes;
 use std::rc::Rc;
 
 /// The tables, and how far they look.
@@ -19,6 +21,10 @@ pub struct Checks {
     pub body_limit: usize,
     /// The content is looked at as MIME.
     pub mime_processing: bool,
+    /// Characters of which no message may have any.
+    reject: Vec<u8>,
+    /// Characters that are taken out.
+    strip: Vec<u8>,
 }
 
 /// What is looked at.
@@ -32,6 +38,8 @@ pub enum Part {
     Nested,
     /// A line of a body.
     Body,
+    /// Any line, looked at for its characters.
+    Any,
 }
 
 impl Part {
@@ -41,12 +49,14 @@ impl Part {
             Part::Mime => "mime_header_checks",
             Part::Nested => "nested_header_checks",
             Part::Body => "body_checks",
+            Part::Any => "message_reject_characters",
         }
     }
 
     const fn what(self) -> &'static str {
         match self {
             Part::Body => "body",
+            Part::Any => "content",
             _ => "header",
         }
     }
@@ -71,6 +81,8 @@ impl Checks {
             nested: maps(Part::Nested),
             body: maps(Part::Body),
             body_limit: daemon.int("body_checks_size_limit").max(0) as usize,
+            reject: unescape(&daemon.string("message_reject_characters")),
+            strip: unescape(&daemon.string("message_strip_characters")),
             mime_processing: !daemon.yes("disable_mime_input_processing"),
         }
     }
@@ -80,12 +92,13 @@ impl Checks {
         !(self.mime.is_empty() && self.nested.is_empty() && self.body.is_empty())
     }
 
-    fn table(&self, part: Part) -> &Maps {
+    fn table(&self, part: Part) -> Option<&Maps> {
         match part {
-            Part::Primary => &self.header,
-            Part::Mime => &self.mime,
-            Part::Nested => &self.nested,
-            Part::Body => &self.body,
+            Part::Primary => Some(&self.header),
+            Part::Mime => Some(&self.mime),
+            Part::Nested => Some(&self.nested),
+            Part::Body => Some(&self.body),
+            Part::Any => None,
         }
     }
 }
@@ -150,12 +163,26 @@ impl<'c> Inspector<'c> {
         self.done
     }
 
+    /// Looks for characters that a message may not have, and takes out those that it had better not
+    /// have (`message_reject_characters`, `message_strip_characters`).
+    pub fn characters(&mut self, content: &mut Bytes) {
+        let Checks { reject, strip, .. } = self.checks;
+        if self.done || reject.is_empty() && strip.is_empty() {
+            return;
+        }
+        let is_bad = |line: &&[u8]| line.iter().any(|b| reject.contains(b));
+        if let Some(line) = content.split(|b| *b == b'\n').find(is_bad) {
+            let shown = line.split(|b| *b == 0).next().unwrap_or_default();
+            self.act(Part::Any, &String::from_utf8_lossy(shown), "REJECT disallowed character");
+        } else if content.iter().any(|b| strip.contains(b)) {
+            *content = content.iter().copied().filter(|b| !strip.contains(b)).collect();
+        }
+    }
+
     /// Looks at a header, without its last line end, or at a line of a body.
     pub fn look(&mut self, part: Part, text: &str) -> Fate {
-        let maps = self.checks.table(part);
-        if self.done || maps.is_empty() {
-            return Fate::Keep;
-        }
+        let maps = self.checks.table(part).filter(|maps| !self.done && !maps.is_empty());
+        let Some(maps) = maps else { return Fate::Keep };
         match maps.find(text) {
             Ok(None) => Fate::Keep,
             Ok(Some(found)) => {
@@ -173,13 +200,15 @@ impl<'c> Inspector<'c> {
                 self.act(part, text, &found.value)
             }
             Err(e) => {
-                self.daemon.msg.log_warn(&e);
+                e.log(&self.daemon.msg);
                 let name = part.setting();
                 self.daemon.msg.log_warn(format!(
                     "{}: {name} map lookup problem -- message not accepted, try again later",
                     self.id
                 ));
-                self.refuse(451, "4.3.0", "queue file write error");
+                let (dsn, text) = ("4.3.0".into(), "queue file write error".into());
+                self.refused = Some(CleanupStatus::Rejected { code: 451, dsn, text });
+                self.done = true;
                 Fate::Keep
             }
         }

@@ -1,11 +1,12 @@
 //! The headers of a message on its way through cleanup: what is dropped, completed and added.
 
-use super::Settings;
 use super::checks::{Fate, Inspector, Part};
 use super::mapping::{Class, Mapping};
 use super::mime;
+use super::{FullName, Settings};
 use crate::postfix::address_map::MapTrouble;
 use crate::postfix::ipc::Submission;
+use crate::postfix::queue_id;
 use crate::postfix::rewrite::Rewriter;
 use crate::postfix::server::Daemon;
 use crate::proto::address::{self, HeaderAddresses};
@@ -200,7 +201,10 @@ impl<'s> Pass<'s> {
         let resent = self.has.resent;
         let id_missing = if resent { self.resent_message_id.is_none() } else { self.message_id.is_none() };
         if id_missing {
-            let id = format!("<{}.{}@{}>", now.strftime("%Y%m%d%H%M%S"), self.id, settings.myhostname);
+            let id = match queue_id::is_long(self.id) {
+                true => format!("<{}@{}>", self.id, settings.myhostname),
+                false => format!("<{}.{}@{}>", now.strftime("%Y%m%d%H%M%S"), self.id, settings.myhostname),
+            };
             self.push(format!("{prefix}Message-Id: {id}\n"));
             log(&format!("{}: {}message-id={id}", self.id, prefix.to_ascii_lowercase()));
             *(if resent { &mut self.resent_message_id } else { &mut self.message_id }) = Some(id);
@@ -212,6 +216,9 @@ impl<'s> Pass<'s> {
             let quoted = if from.is_empty() { "MAILER-DAEMON".into() } else { address::quote(from) };
             let name = self.submission.full_name.as_deref();
             let line = match name.filter(|n| !n.is_empty() && !from.is_empty()) {
+                Some(name) if settings.full_name == FullName::Comment => {
+                    format!("{prefix}From: {quoted} ({name})\n")
+                }
                 Some(name) => format!("{prefix}From: {} <{quoted}>\n", address::quote_phrase(name)),
                 None => format!("{prefix}From: {quoted}\n"),
             };

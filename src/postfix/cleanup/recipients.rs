@@ -60,9 +60,9 @@ impl Expansion {
                     return Err(MapTrouble(format!("unreasonable {title} map nesting for {address}")));
                 }
                 let into = match self.map.map(daemon, &self.own, rewriter, &current).await {
-                    Ok(into) => into.filter(|into| !into.is_empty()),
+                    Ok(into) => into,
                     Err(e) => {
-                        daemon.msg.log_warn(&e);
+                        e.log(&daemon.msg);
                         return Err(MapTrouble(format!("{title} map lookup problem for {address}")));
                     }
                 };

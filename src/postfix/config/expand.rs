@@ -41,6 +41,10 @@ pub enum ExpandError {
 pub trait Names {
     /// The value of a name, as it was set.
     fn value(&self, name: &str) -> Option<Cow<'_, str>>;
+    /// Has a name a value that is not empty? A condition asks.
+    fn holds(&self, name: &str) -> bool {
+        self.value(name).is_some_and(|v| !v.is_empty())
+    }
     /// Whether values are themselves to be filled in; they are in main.cf.
     fn expand_again(&self) -> bool {
         true
@@ -196,7 +200,7 @@ fn braced(inside: &str, work: &mut Work<'_>, out: &mut String, depth: usize) -> 
     match rest.chars().next() {
         None => named(name, work, out, depth),
         Some(mark @ ('?' | ':')) => {
-            let holds = work.names.value(name).is_some_and(|v| !v.is_empty());
+            let holds = work.names.holds(name);
             choose(mark, &rest[1..], holds, work, out, depth)
         }
         Some(_) => syntax(format!("attribute name syntax error at: \"...{name}>>>{}\"", first20(after))),

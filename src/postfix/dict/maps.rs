@@ -74,7 +74,8 @@ impl Maps {
             return Ok(None);
         }
         for dict in &self.dicts {
-            if let Some(found) = dict.lookup(key)? {
+            let asked = |e| DictError { key: Some(key.into()), ..e };
+            if let Some(found) = dict.lookup(key).map_err(asked)? {
                 return Ok(Some(found));
             }
         }

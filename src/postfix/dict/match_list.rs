@@ -146,9 +146,7 @@ impl MatchList {
         match &item.what {
             What::Network(_) => Ok(false),
             What::Table(dict) => dict.lookup(text).map(|found| found.is_some()),
-            What::Bad(why) => {
-                Err(DictError { table: item.text.clone(), text: format!("{}: {why}", self.name) })
-            }
+            What::Bad(why) => Err(DictError::new(item.text.clone(), format!("{}: {why}", self.name))),
             What::Text(pattern) if pattern == text => Ok(true),
             What::Text(pattern) => Ok(match self.subdomains {
                 Subdomains::No => false,

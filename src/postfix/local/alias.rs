@@ -2,7 +2,6 @@
 
 use super::token;
 use super::{Expansion, State, Status, Work};
-use crate::postfix::bounce::{self, Append};
 use crate::postfix::deliver::Dsn;
 use crate::postfix::dict::Found;
 use crate::postfix::queue::notify;
@@ -88,7 +87,7 @@ impl<'a> Work<'a> {
                 if settings.reset_owner {
                     next.owner = None;
                 }
-                next.rcpt.dsn_notify = without_success(state.rcpt.dsn_notify);
+                next.rcpt.dsn_notify = notify::without_success(state.rcpt.dsn_notify);
             }
         }
         if !settings.frozen_delivered {
@@ -113,14 +112,8 @@ impl<'a> Work<'a> {
 
     /// Tells a sender who asked for it that the name stood for others.
     pub(super) async fn report_expansion(&self, state: &State, action: &'static str) {
-        let append = Append {
-            id: self.delivery.request.id.clone(),
-            recipient: state.rcpt.clone(),
-            relay: super::RELAY.into(),
-            dsn: Dsn::new("2.0.0", "alias expanded"),
-            action,
-        };
-        bounce::append(self.daemon(), "trace", append).await;
+        let dsn = Dsn::new("2.0.0", "alias expanded");
+        self.delivery.traced(&state.rcpt, super::RELAY, &dsn, action).await;
     }
 
     /// The sender that `owner-NAME` makes, if there is such an alias.
@@ -134,11 +127,6 @@ impl<'a> Work<'a> {
         let address = if settings.expand_owner { &*found.value } else { &*owner };
         Some(self.rewrite(address).await)
     }
-}
-
-/// What is left of the sender's wishes for those behind an alias: success is told of the alias.
-pub(super) fn without_success(wishes: u8) -> u8 {
-    if wishes == notify::SUCCESS { notify::NEVER } else { wishes & !notify::SUCCESS }
 }
 
 fn file_of(table: &str) -> &str {

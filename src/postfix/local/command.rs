@@ -107,7 +107,8 @@ impl<'a> Work<'a> {
             return SPOOL.to_owned();
         }
         let names = Names::new(self, state, &settings.command_directory_filter);
-        expand::text(&settings.command_directory, &names)
+        let directory = expand::text(&settings.command_directory, &names);
+        if directory.is_empty() { SPOOL.to_owned() } else { directory }
     }
 
     fn environment(&self, state: &State) -> Environment {

@@ -24,7 +24,7 @@ impl<'a> Work<'a> {
             separator: with_separator.then(|| self.daemon().p.now()),
             sender: &state.sender,
             return_path: true,
-            original: &state.rcpt.original,
+            original: self.delivery.shown_original(&state.rcpt),
             delivered: with_delivered.then_some(&*state.delivered),
         }
     }

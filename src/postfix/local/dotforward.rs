@@ -1,6 +1,5 @@
 //! A user's `.forward` file (`forward_path`), with its extension first: `.forward+news`.
 
-use super::alias::without_success;
 use super::expand::{self, Names};
 use super::seen::Key;
 use super::token;
@@ -50,7 +49,7 @@ impl<'a> Work<'a> {
         }
         // An empty file is none.
         token::lines(&text).next()?;
-        next.rcpt.dsn_notify = without_success(state.rcpt.dsn_notify);
+        next.rcpt.dsn_notify = notify::without_success(state.rcpt.dsn_notify);
         let status = self.stream(&next, &text).await;
         self.seen.borrow_mut().before(Key::Forwarded(path));
         if status == Status::Done && state.rcpt.dsn_notify & notify::SUCCESS != 0 {

@@ -60,6 +60,11 @@ impl expand::Names for Names<'_> {
         value
     }
 
+    /// A name without a value makes no path undefined where only its being there is asked for.
+    fn holds(&self, name: &str) -> bool {
+        self.of(name).is_some_and(|v| !v.is_empty())
+    }
+
     fn expand_again(&self) -> bool {
         false
     }

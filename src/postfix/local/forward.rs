@@ -5,7 +5,7 @@ use super::seen::Key;
 use super::{RELAY, State, Status, Work};
 use crate::postfix::deliver::{Dsn, Progress};
 use crate::postfix::ipc::{CleanupStatus, Resolved, Submission, TraceFlags};
-use crate::postfix::queue::{Recipient, SPOOL};
+use crate::postfix::queue::{Recipient, SPOOL, notify};
 use crate::proto::{address, message};
 use std::rc::Rc;
 
@@ -61,12 +61,15 @@ impl<'a> Work<'a> {
             match self.send_forward(forward).await {
                 Some(id) => {
                     let dsn = Dsn::new("2.0.0", format!("forwarded as {id}"));
-                    self.delivery.sent(self.top, RELAY, Progress::default(), &dsn).await;
+                    // Who wanted to hear of success has been told of the expansion.
+                    let dsn_notify = notify::without_success(self.top.dsn_notify);
+                    let top = Recipient { dsn_notify, ..self.top.clone() };
+                    self.delivery.sent_as("relayed", &top, RELAY, Progress::default(), &dsn).await;
                 }
                 None => {
                     let dsn = Dsn::new("4.3.0", "unable to forward message");
-                    self.delivery.deferred(self.top, RELAY, Progress::default(), &dsn).await;
-                    status = Status::Later;
+                    let fate = self.delivery.deferred(self.top, RELAY, Progress::default(), &dsn).await;
+                    status = status.and(fate.into());
                 }
             }
         }

@@ -76,7 +76,7 @@ impl<'a> Work<'a> {
             return Ok(None);
         }
         maps.find(&state.user).map_err(|e| {
-            self.daemon().msg.log_warn(&e);
+            e.log(&self.daemon().msg);
             Dsn::new("4.3.0", "table lookup failure")
         })
     }

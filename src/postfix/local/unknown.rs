@@ -16,7 +16,7 @@ impl<'a> Work<'a> {
             }
             Ok(None) => {}
             Err(e) => {
-                self.daemon().msg.log_warn(&e);
+                e.log(&self.daemon().msg);
                 return self.deferred(&state, Dsn::new("4.3.0", "table lookup failure")).await;
             }
         }

@@ -319,7 +319,12 @@ impl Qmgr {
     /// One hand-over to a delivery agent, once its destination has room for it.
     async fn deliver_batch(&self, message: &Message, batch: Batch) {
         let world = self.daemon.p.world();
-        let pace = self.transport(&batch.transport).pace;
+        let Transport { pace, whole, .. } = self.transport(&batch.transport);
+        // All destinations of a transport wait in one line where there is a pause between any two.
+        let line = whole.map(|whole| ((batch.transport.clone(), Rc::from("")), whole));
+        if let Some((name, whole)) = &line {
+            self.sites.enter(world, name, whole).await;
+        }
         match self.sites.enter(world, &batch.site, &pace).await {
             Admission::Go => {
                 let report = self.hand_over(message, &batch.transport, batch.nexthop, batch.recipients).await;
@@ -331,6 +336,9 @@ impl Qmgr {
                 message.deferred.set(message.deferred.get() | report.deferred);
             }
         }
+        if let Some((name, whole)) = &line {
+            self.sites.done(world, name, None, whole);
+        }
     }
 
     /// What is set for a transport.
@@ -339,18 +347,27 @@ impl Qmgr {
             return *known;
         }
         let recipient_limit = self.limit(name, "destination_recipient_limit", 50);
-        let transport = Transport { recipient_limit, pace: self.pace(name) };
+        let delay = self.pause(name, "transport_rate_delay");
+        let one = Pace { initial: 1, limit: 1, failed_cohorts: 0, rest: Duration::ZERO, delay };
+        let whole = (!delay.is_zero()).then_some(one);
+        let transport = Transport { recipient_limit, pace: self.pace(name), whole };
         self.transports.borrow_mut().insert(name.clone(), transport);
         transport
+    }
+
+    /// `TRANSPORT_what`, or `default_what`, a time.
+    fn pause(&self, transport: &str, what: &str) -> Duration {
+        let config = &self.daemon.config;
+        config
+            .seconds(&format!("{transport}_{what}"))
+            .or_else(|_| config.seconds(&format!("default_{what}")))
+            .unwrap_or_default()
     }
 
     /// How fast deliveries of a transport may follow each other.
     fn pace(&self, transport: &str) -> Pace {
         let config = &self.daemon.config;
-        let delay = config
-            .seconds(&format!("{transport}_destination_rate_delay"))
-            .or_else(|_| config.seconds("default_destination_rate_delay"))
-            .unwrap_or_default();
+        let delay = self.pause(transport, "destination_rate_delay");
         let limit = self.limit(transport, "destination_concurrency_limit", 20);
         Pace {
             initial: config

@@ -105,9 +105,10 @@ impl Destination {
             nexthop = nexthop.strip_prefix("inet:").unwrap_or(nexthop);
         }
         let (name, port, in_brackets) = split(daemon, settings, nexthop);
+        let name = name.strip_prefix("IPv6:").unwrap_or(name);
         let is_host = in_brackets || is_lmtp || !settings.uses_dns;
         let mut finder = Finder { daemon, settings, port, best: None, trouble: None, hosts: Vec::new() };
-        match name.trim_start_matches("IPv6:").parse::<IpAddr>() {
+        match name.parse::<IpAddr>() {
             Ok(address) if is_host => finder.hosts.push(Host::at(name, address, port, 0)),
             _ if is_host => finder.addresses(name, 0).await,
             _ => finder.exchangers(name).await?,

@@ -9,6 +9,7 @@ use super::sync::BareNewline;
 use super::tls::Tls;
 use super::transcript::{Class, Transcript};
 use crate::postfix::anvil::Act;
+use crate::postfix::dict::{Flags, Maps};
 use crate::postfix::ipc::{Actions, ClientInfo, RewriteContext};
 use crate::postfix::queue::Recipient;
 use crate::postfix::rewrite::Rewriter;
@@ -231,8 +232,18 @@ impl<'d> Session<'d> {
             "permit_inet_interfaces" => self.checks.is_own(address),
             "permit_mynetworks" => self.checks.in_mynetworks(&c.name, address),
             "permit_sasl_authenticated" => self.login.is_some(),
-            _ => false,
+            "permit_tls_clientcerts" | "permit_tls_all_clientcerts" => false,
+            word => {
+                let table = word.strip_prefix("check_address_map").map_or(word, str::trim_start);
+                table.contains(':') && self.in_table(table, &c.name, &c.shown_address)
+            }
         })
+    }
+
+    /// Does a table know a client, by its name, its address, or what that is part of?
+    fn in_table(&self, table: &str, name: &str, address: &str) -> bool {
+        let maps = Maps::open_with(table, Flags::USUAL, &self.daemon.p);
+        [name, address].into_iter().any(|key| maps.find(key).is_ok_and(|found| found.is_some()))
     }
 
     /// The whole session.

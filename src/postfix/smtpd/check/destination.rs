@@ -152,7 +152,7 @@ impl Checks {
             Ok(true) => return Verdict::Dunno,
             Ok(false) => {}
             Err(e) => {
-                asked.session.daemon.msg.log_warn(e);
+                e.log(&asked.session.daemon.msg);
                 return asked.lookup_failed(address);
             }
         }
@@ -191,7 +191,7 @@ impl Checks {
         let known = match table.knows(&asked.session.daemon.p, &resolved.recipient, &self.delimiter, local) {
             Ok(known) => known,
             Err(e) => {
-                asked.session.daemon.msg.log_warn(e);
+                e.log(&asked.session.daemon.msg);
                 return asked.lookup_failed(address);
             }
         };

@@ -156,7 +156,7 @@ impl Checks {
         let template = match self.dnsbl.replies.find(domain) {
             Ok(found) => found.map_or_else(|| self.dnsbl.default_reply.clone(), |f| f.value),
             Err(e) => {
-                asked.session.daemon.msg.log_warn(e);
+                e.log(&asked.session.daemon.msg);
                 self.dnsbl.default_reply.clone()
             }
         };

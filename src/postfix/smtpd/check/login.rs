@@ -21,7 +21,7 @@ impl Checks {
         {
             Ok(found) => found.map(|f| f.value),
             Err(e) => {
-                s.daemon.msg.log_warn(&e);
+                e.log(&s.daemon.msg);
                 return (asked.lookup_failed(&sender), e.text);
             }
         };
