@@ -19,11 +19,11 @@ pub struct Name {
 pub enum BadName {
     /// There is no address in it.
     Empty,
-    /// A character that no address has.
-    Byte(String, char),
+    /// An octet that no address has.
+    Byte(String, u8),
     /// `@` at the end, or twice.
     At(String),
-    /// It begins with a minus.
+    /// It has no domain, and cannot be the name of an alias either.
     Alias(String),
     /// A file.
     File(String),
@@ -35,7 +35,12 @@ impl fmt::Display for BadName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BadName::Empty => f.write_str("has no recipient"),
-            BadName::Byte(name, c) => write!(f, "{} contains invalid byte '{c}'", quoted(name)),
+            BadName::Byte(name, octet) if octet.is_ascii_graphic() || *octet == b' ' => {
+                write!(f, "{} contains invalid byte '{}'", quoted(name), char::from(*octet))
+            }
+            BadName::Byte(name, octet) => {
+                write!(f, "{} contains invalid byte '\\x{octet:02X}'", quoted(name))
+            }
             BadName::At(name) => write!(f, "{} contains invalid '@' sequence", quoted(name)),
             BadName::Alias(name) => write!(f, "{} is an invalid alias name", quoted(name)),
             BadName::File(name) => write!(f, "{}: *expandaddr* does not allow file target", quoted(name)),
@@ -46,11 +51,30 @@ impl fmt::Display for BadName {
     }
 }
 
-/// A word as s-nail shows it: in quotes where the shell would need them.
+/// A word as s-nail shows it: in quotes where its own language would need them.
 pub fn quoted(word: &str) -> String {
+    if word.bytes().any(|b| b == b'\'' || !b.is_ascii() || b.is_ascii_control()) {
+        let mut out = String::from("$'");
+        for b in word.bytes() {
+            match b {
+                b'\'' | b'\\' => out.extend(['\\', char::from(b)]),
+                b if b.is_ascii() && !b.is_ascii_control() => out.push(char::from(b)),
+                b => out.push_str(&format!("\\x{b:02X}")),
+            }
+        }
+        return out + "'";
+    }
     let plain =
-        !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || "|&;<>()$`\\\"'*?[#~".contains(c));
+        !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || "|&;<>()$\\\"#".contains(c));
     if plain { word.to_owned() } else { format!("'{word}'") }
+}
+
+/// May an alias be called so (s-nail(1), `alias`)?
+fn is_alias(name: &str) -> bool {
+    let (first, rest) = name.split_at_checked(1).unwrap_or((name, ""));
+    let rest = rest.strip_suffix('$').unwrap_or(rest);
+    let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    first.bytes().all(is_word) && rest.bytes().all(|b| is_word(b) || b"-.#:@!".contains(&b))
 }
 
 impl Name {
@@ -165,6 +189,7 @@ fn check(address: &str) -> Result<(), BadName> {
     if address.starts_with('-') {
         return Err(BadName::Alias(name()));
     }
+    let byte = |at: usize| BadName::Byte(name(), address.as_bytes()[at]);
     let mut quote = false;
     let mut domain = false;
     for (i, c) in address.char_indices() {
@@ -177,13 +202,13 @@ fn check(address: &str) -> Result<(), BadName> {
                 }
                 domain = true;
             }
-            ' ' | ',' | ';' | '(' | ')' | '<' | '>' | '\\' => return Err(BadName::Byte(name(), c)),
-            '[' | ']' | ':' if !domain => return Err(BadName::Byte(name(), c)),
-            c if c.is_control() => return Err(BadName::Byte(name(), c)),
+            ' ' | ',' | ';' | '(' | ')' | '<' | '>' | '\\' => return Err(byte(i)),
+            '[' | ']' | ':' if !domain => return Err(byte(i)),
+            c if c.is_ascii_control() || !c.is_ascii() => return Err(byte(i)),
             _ => {}
         }
     }
-    Ok(())
+    if domain || is_alias(address) { Ok(()) } else { Err(BadName::Alias(name())) }
 }
 
 #[cfg(test)]
@@ -211,6 +236,10 @@ mod tests {
         assert_eq!(full("bad@@x"), "bad@@x contains invalid '@' sequence");
         assert_eq!(full("bob@"), "bob@ contains invalid '@' sequence");
         assert_eq!(full("-c"), "-c is an invalid alias name");
+        assert_eq!(full("bob+news"), "bob+news is an invalid alias name");
+        assert_eq!(full("bob'x"), "$'bob\\'x' is an invalid alias name");
+        assert_eq!(full("b\u{fc}b"), "$'b\\xC3\\xBCb' contains invalid byte '\\xC3'");
+        assert_eq!(full("bob$"), "bob$");
         assert_eq!(full("./file"), "./file: *expandaddr* does not allow file target");
         assert_eq!(full("|cat"), "'|cat': *expandaddr* does not allow command pipe target");
     }

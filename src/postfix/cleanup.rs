@@ -44,6 +44,9 @@ use recipients::Expansion;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+/// The reason for all that goes wrong with a queue file.
+pub const WRITE_ERROR: &str = "queue file write error";
+
 /// The daemon.
 pub async fn main(p: Process) -> i32 {
     let daemon = match Daemon::start(p) {
@@ -302,7 +305,7 @@ impl<'d> Cleanup<'d> {
             Err(e) => {
                 self.daemon.msg.log(&format!("warning: {id}: write queue file: {e}"));
                 let _ = p.unlink(&queue::path("trace", id));
-                rejected(452, "4.3.1", "queue file write error")
+                rejected(452, "4.3.1", WRITE_ERROR)
             }
         }
     }
@@ -327,7 +330,7 @@ impl<'d> Cleanup<'d> {
             return Ok(complete);
         }
         let mapped = self.mapping.apply(self.daemon, &self.rewriter, complete, class).await;
-        mapped.map_err(|trouble| self.unmapped(id, &trouble, "4.3.0", "queue file write error"))
+        mapped.map_err(|trouble| self.unmapped(id, &trouble, "4.3.0", WRITE_ERROR))
     }
 
     fn unmapped(&self, id: &str, trouble: &MapTrouble, dsn: &str, text: &str) -> CleanupStatus {
@@ -397,7 +400,12 @@ impl<'d> Cleanup<'d> {
         addressed: &mut Addressed,
     ) -> Result<(), CleanupStatus> {
         let address = self.address(id, submission, Class::EnvelopeRecipient, &rcpt.address).await?;
-        let original = if rcpt.original.is_empty() { rcpt.address.clone() } else { rcpt.original.clone() };
+        let original = match &*rcpt.original {
+            // Whoever gets a copy was named by nobody but the configuration.
+            "" if is_copy => address.clone(),
+            "" => rcpt.address.clone(),
+            _ => rcpt.original.clone(),
+        };
         let dsn_orcpt = match &*rcpt.dsn_orcpt {
             // Whoever gets a copy was no recipient of the sender's.
             "" if is_copy => "".into(),
@@ -494,7 +502,7 @@ impl<'d> Cleanup<'d> {
                 let mapping = (!s.unmapped).then_some(&self.mapping);
                 pass.rewrite_addresses(self.daemon, &self.rewriter, mapping)
                     .await
-                    .map_err(|trouble| self.unmapped(id, &trouble, "4.3.0", "queue file write error"))?;
+                    .map_err(|trouble| self.unmapped(id, &trouble, "4.3.0", WRITE_ERROR))?;
             }
             let adds = local || self.settings.always_add_missing || !self.settings.remote_domain.is_empty();
             if ended && adds {

@@ -21,9 +21,17 @@ pub async fn main(p: Process) -> i32 {
     while let Some(stream) = daemon.accept_always().await {
         let _ = stream.receive_any().await;
         drop(stream);
-        let since = std::mem::replace(&mut seen, daemon.p.now());
-        for (id, path) in letters(&daemon.p, since) {
-            pick_up(&daemon, &id, &path).await;
+        // After something was taken away there may be more: what had to stay is tried again, too.
+        loop {
+            let since = std::mem::replace(&mut seen, daemon.p.now());
+            let mut taken = 0;
+            for (id, path) in letters(&daemon.p, since) {
+                pick_up(&daemon, &id, &path).await;
+                taken += u32::from(!daemon.p.exists(&path));
+            }
+            if taken == 0 {
+                break;
+            }
         }
     }
     0
@@ -77,8 +85,12 @@ async fn pick_up(daemon: &Daemon, old_id: &Rc<str>, path: &str) {
                 done(daemon, old_id, path);
             }
         }
+        // Why it has to wait stands in the log already, but for what happened to the file itself.
+        Some(CleanupStatus::Rejected { text, .. } | CleanupStatus::Refused { text, .. })
+            if &*text != super::cleanup::WRITE_ERROR => {}
         _ => {
-            daemon.msg.log(&format!("warning: maildrop/{old_id}: error writing {id}: queue file write error"))
+            let why = super::cleanup::WRITE_ERROR;
+            daemon.msg.log(&format!("warning: maildrop/{old_id}: error writing {id}: {why}"));
         }
     }
 }

@@ -63,6 +63,12 @@ impl Agent<'_> {
         self.daemon.service.name()
     }
 
+    /// The sender, or what stands for the null sender.
+    fn sender(&self) -> &str {
+        let sender = &self.delivery.request.sender;
+        if sender.is_empty() { &self.attributes.null_sender } else { sender }
+    }
+
     async fn deliver(&self) {
         let content = self.delivery.content();
         let mut left: Vec<&Recipient> = self.delivery.request.recipients.iter().collect();
@@ -92,16 +98,21 @@ impl Agent<'_> {
                 }
             }
         }
+        if let Some(flag) = self.wants_one() {
+            let what = format!("{}_destination_recipient_limit = 1", self.service());
+            self.daemon.msg.log_warn(format!("pipe flag `{flag}' requires {what}"));
+        }
+    }
+
+    /// A flag that wants one recipient at a time, where there are more.
+    fn wants_one(&self) -> Option<char> {
+        let is_one = self.delivery.request.recipients.len() <= 1;
+        ['D', 'O'].into_iter().find(|flag| !is_one && self.attributes.has(*flag))
     }
 
     /// What speaks against delivering the message at all.
     fn objection(&self, content: &[u8]) -> Option<Dsn> {
-        if self.delivery.request.recipients.len() > 1
-            && let Some(flag) = ['D', 'O'].into_iter().find(|f| self.attributes.has(*f))
-        {
-            let service = self.service();
-            let what = format!("{service}_destination_recipient_limit = 1");
-            self.daemon.msg.log_warn(format!("pipe flag `{flag}' requires {what}"));
+        if self.wants_one().is_some() {
             return Some(misconfigured());
         }
         let limit = self.attributes.size_limit;
@@ -172,7 +183,7 @@ impl Agent<'_> {
         let first = recipients[0];
         let copy = Copy {
             separator: attributes.has('F').then(|| self.daemon.p.now()),
-            sender: &self.delivery.request.sender,
+            sender: self.sender(),
             return_path: attributes.has('R'),
             original: if attributes.has('O') { self.delivery.shown_original(first) } else { "" },
             delivered: attributes.has('D').then_some(&*first.address),
@@ -273,7 +284,7 @@ impl Agent<'_> {
         let address = self.folded(&rcpt.address);
         let (local, domain) = address.rsplit_once('@').unwrap_or((&address, ""));
         match name {
-            "sender" if request.sender.is_empty() => of_message(self.attributes.null_sender.to_string()),
+            "sender" if request.sender.is_empty() => of_message(self.sender().to_owned()),
             "sender" => of_message(quoted(&request.sender)),
             "nexthop" => of_message(self.folded_domain(&request.nexthop)),
             "queue_id" => of_message(request.id.to_string()),

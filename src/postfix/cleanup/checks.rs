@@ -206,7 +206,7 @@ impl<'c> Inspector<'c> {
                     "{}: {name} map lookup problem -- message not accepted, try again later",
                     self.id
                 ));
-                let (dsn, text) = ("4.3.0".into(), "queue file write error".into());
+                let (dsn, text) = ("4.3.0".into(), super::WRITE_ERROR.into());
                 self.refused = Some(CleanupStatus::Rejected { code: 451, dsn, text });
                 self.done = true;
                 Fate::Keep
