@@ -174,7 +174,7 @@ impl<'c> Inspector<'c> {
             }
         }
         // What the mail system itself writes is not inspected.
-        let (actions, done) = (s.actions.clone(), s.internal);
+        let (actions, done) = (s.actions.clone(), s.internal || s.uninspected);
         Inspector { daemon, checks, id, about, actions, refused: None, done }
     }
 
