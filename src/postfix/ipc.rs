@@ -92,6 +92,10 @@ pub struct Submission {
     pub internal: bool,
     /// Are its addresses taken as they are? local's own tables have been asked already.
     pub unmapped: bool,
+    /// Its content is not looked at (`receive_override_options = no_header_body_checks`).
+    pub uninspected: bool,
+    /// Through what it goes (`content_filter`), as the program that took it is told.
+    pub filter: Option<Rc<str>>,
     /// Were the recipients found in the message (`sendmail -t`), behind what is inspected?
     pub recipients_last: bool,
     /// Is it refused already, and only inspected?

@@ -53,6 +53,7 @@ pub mod qmgr;
 pub mod qshape;
 pub mod queue;
 pub mod queue_id;
+pub mod receive_override;
 pub mod record;
 pub mod rewrite;
 pub mod scache;

@@ -14,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 /// Where SMTP servers listen.
-const SMTP_PORT: u16 = 25;
+pub const SMTP_PORT: u16 = 25;
 
 /// Where a host is called.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! One SMTP or LMTP session: greeting, handshake, and the message with its recipients.
 
 use super::Client;
-use super::destination::{Host, Place, Trouble};
+use super::destination::{Host, Place, SMTP_PORT, Trouble};
 use super::reuse::Connection;
 use super::settings::{Protocol, Settings};
 use super::tls::Level;
@@ -286,6 +286,10 @@ impl<'a> Session<'a> {
     }
 
     fn is_own_name(&self, reply: &Reply) -> bool {
+        // On another port a program of this host's may well answer, such as a content filter.
+        if !matches!(self.host.place, Place::Inet(address) if address.port() == SMTP_PORT) {
+            return false;
+        }
         let name = reply.lines.first().and_then(|l| l.split_ascii_whitespace().next()).unwrap_or_default();
         name.eq_ignore_ascii_case(&self.settings.myhostname)
     }
