@@ -32,6 +32,16 @@ pub async fn main(p: Process) -> i32 {
         return UNAVAILABLE;
     };
     let long = config.bool("enable_long_queue_ids").unwrap_or(false);
+    let (users, deed) = match option {
+        'p' | 'j' => ("authorized_mailq_users", "view the mail queue"),
+        _ => ("authorized_flush_users", "flush the mail queue"),
+    };
+    if matches!(option, 'p' | 'j' | 'f' | 'i' | 's')
+        && let Err(why) = super::authorized::check(&p, &config, users, deed)
+    {
+        msg.fatal(why).await;
+        return UNAVAILABLE;
+    }
     match (option, value) {
         ('p', None) => show(&p, &msg, |list| as_table(list, long)).await,
         ('j', None) => show(&p, &msg, as_json).await,
