@@ -32,6 +32,9 @@ pub async fn main(p: Process) -> i32 {
         Ok(config) => config,
         Err(status) => return status,
     };
+    if let Err(why) = super::authorized::check(&p, &config, "authorized_submit_users", "submit mail") {
+        return msg.fatal(why).await;
+    }
     p.set_umask(0o022);
     let long = config.bool("enable_long_queue_ids").unwrap_or(false);
     let id = match queue::enter(&p, Queue::Maildrop, 0o644, long) {

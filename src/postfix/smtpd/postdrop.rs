@@ -56,15 +56,13 @@ impl Postdrop {
     }
 }
 
-/// The records of a message, as postdrop takes them.
+/// The records of a message, as postdrop takes them. `ENVID=` is not among them, as the real one leaves
+/// it out.
 pub fn encode(t: &Transaction, prepend: &[u8], content: &[u8]) -> Vec<u8> {
     let mut file = Vec::with_capacity(content.len() + prepend.len() + 400);
     record::put(&mut file, Type::Time, queue::time_record(t.began).as_bytes());
     let attr = |file: &mut Vec<u8>, text: String| record::put(file, Type::Attr, text.as_bytes());
     attr(&mut file, "rewrite_context=local".into());
-    if let Some(envid) = &t.envid {
-        attr(&mut file, format!("envelope_id={envid}"));
-    }
     if let Some(full) = t.ret_full {
         attr(&mut file, format!("ret_flags={}", if full { 1 } else { 2 }));
     }
