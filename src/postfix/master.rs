@@ -80,6 +80,32 @@ pub struct Inheritance {
 pub struct Trigger(pub &'static str);
 
 impl Service {
+    fn new(p: &Process, entry: Entry, overrides: Vec<(Rc<str>, Rc<str>)>, listener: Listener) -> Service {
+        Service {
+            entry,
+            overrides,
+            running: Cell::new(0),
+            retired: Cell::new(false),
+            retiring: RefCell::default(),
+            waiters: Cell::new(0),
+            waiting: RefCell::default(),
+            configuration: RefCell::default(),
+            settings: RefCell::default(),
+            children: RefCell::default(),
+            useful: RefCell::default(),
+            listener,
+            throttled: Cell::default(),
+            before: RefCell::default(),
+            world: p.world().clone(),
+        }
+    }
+
+    /// The service of a daemon that master did not start; its name is that of the program.
+    pub fn alone(p: &Process) -> Rc<Service> {
+        let entry = Entry::of_program(&p.name());
+        Rc::new(Service::new(p, entry, Vec::new(), Listener::nowhere(p.host())))
+    }
+
     /// The socket its daemons take connections from.
     pub fn listener(&self) -> &Listener {
         &self.listener
@@ -293,21 +319,9 @@ fn start_services(
             None => listen(p, config, &entry).map_err(|e| msg.log(&format!("fatal: {e}")))?,
         };
         let service = Rc::new(Service {
-            entry,
-            overrides,
-            running: Cell::new(0),
-            retired: Cell::new(false),
-            retiring: RefCell::default(),
-            waiters: Cell::new(0),
-            waiting: RefCell::default(),
-            configuration: RefCell::default(),
-            settings: RefCell::default(),
-            children: RefCell::default(),
-            useful: RefCell::default(),
-            listener,
             throttled: Cell::new(old.and_then(|service| service.throttled.get())),
             before: RefCell::new(old.cloned()),
-            world: p.world().clone(),
+            ..Service::new(p, entry, overrides, listener)
         });
         p.task(watch(p.clone(), service.clone()));
         if let Some(pause) = service.entry.wakeup.filter(|w| *w > 0) {

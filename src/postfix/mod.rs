@@ -16,6 +16,7 @@
 
 pub mod address_map;
 pub mod anvil;
+mod authorized;
 pub mod bounce;
 pub mod cleanup;
 pub mod config;

@@ -5,6 +5,7 @@
 
 use super::getopt;
 use super::msg::Msg;
+use super::postconf::show::Shown;
 use super::queue::SPOOL;
 use crate::world::clock::Duration;
 use crate::world::exec::{Signal, Start};
@@ -14,6 +15,9 @@ use std::collections::BTreeMap;
 const USAGE: &str = "usage: postfix [-c config_dir] [-Dv] command";
 const COMMANDS: &str =
     "start (or stop, reload, abort, flush, check, status, set-permissions, upgrade-configuration, logrotate)";
+
+/// How many settings the script looks at when it checks the installation.
+const CHECKED: usize = 19;
 
 /// The command.
 pub async fn main(p: Process) -> i32 {
@@ -33,10 +37,12 @@ pub async fn main(p: Process) -> i32 {
     }
     let command = options.rest.first().map_or("", |w| &**w);
     let running = running(&p);
+    let checks = command == "check" || (command == "start" && running.is_none());
+    warn(&p, options.value('c'), 1 + if checks { CHECKED } else { 0 }).await;
     match (command, running) {
         ("start", Some(_)) => script.fatal("the Postfix mail system is already running").await,
         ("start", None) => start(&p, &script).await,
-        ("stop" | "abort" | "reload" | "flush" | "logrotate", None) => {
+        ("stop" | "abort" | "reload" | "logrotate", None) => {
             script.fatal("the Postfix mail system is not running").await
         }
         ("stop", Some(pid)) => end(&p, &script, "stopping", pid).await,
@@ -47,7 +53,7 @@ pub async fn main(p: Process) -> i32 {
             settle(&p).await;
             0
         }
-        ("flush", Some(_)) => {
+        ("flush", _) => {
             let argv = ["/usr/sbin/postqueue".into(), "-f".into()];
             p.exec("/usr/sbin/postqueue", &argv).await.unwrap_or(1)
         }
@@ -61,6 +67,19 @@ pub async fn main(p: Process) -> i32 {
         }
         ("check" | "set-permissions" | "upgrade-configuration" | "logrotate", _) => 0,
         (other, _) => script.fatal(format!("unknown command: '{other}'. Usage: postfix {COMMANDS}")).await,
+    }
+}
+
+/// The script asks postconf(1) for each setting that it needs, and at each time postconf has a word to
+/// say of parameters that mean nothing.
+async fn warn(p: &Process, directory: Option<&str>, times: usize) {
+    let directory = directory.unwrap_or("/etc/postfix");
+    let (main_cf, master_cf) = (format!("{directory}/main.cf"), format!("{directory}/master.cf"));
+    let Ok(shown) = Shown::read(p, &main_cf, &master_cf, &[], false, false) else { return };
+    let warnings = shown.before.iter().cloned().chain(shown.unused(false));
+    let text: String = warnings.map(|warning| format!("/usr/sbin/postconf: warning: {warning}\n")).collect();
+    if !text.is_empty() {
+        p.eprint(text.repeat(times)).await;
     }
 }
 

@@ -17,6 +17,9 @@ pub async fn main(p: Process) -> i32 {
         Ok(options) => options,
         Err(status) => return status,
     };
+    if let Err(status) = super::configuration_of_host(&p, &msg, options.value('c')).await {
+        return status;
+    }
     let level = options.value('p').unwrap_or("info");
     // `warning` is an older word for the same.
     let known = LEVELS.iter().find(|(name, _)| *name == level || level == "warning" && *name == "warn");

@@ -1,5 +1,7 @@
 //! postqueue(1): looks at the queue and has it tried again. `mailq` is its `-p`.
 
+use super::config::Config;
+use super::dict::MatchList;
 use super::getopt;
 use super::master::{self, Trigger};
 use super::msg::Msg;
@@ -32,12 +34,22 @@ pub async fn main(p: Process) -> i32 {
         return UNAVAILABLE;
     };
     let long = config.bool("enable_long_queue_ids").unwrap_or(false);
+    let (users, deed) = match option {
+        'p' | 'j' => ("authorized_mailq_users", "view the mail queue"),
+        _ => ("authorized_flush_users", "flush the mail queue"),
+    };
+    if matches!(option, 'p' | 'j' | 'f' | 'i' | 's')
+        && let Err(why) = super::authorized::check(&p, &config, users, deed)
+    {
+        msg.fatal(why).await;
+        return UNAVAILABLE;
+    }
     match (option, value) {
         ('p', None) => show(&p, &msg, |list| as_table(list, long)).await,
         ('j', None) => show(&p, &msg, as_json).await,
         ('f', None) => flush(&p, &msg).await,
         ('i', Some(id)) => flush_one(&p, &msg, id).await,
-        ('s', Some(site)) => flush_site(&p, &msg, site).await,
+        ('s', Some(site)) => flush_site(&p, &msg, &config, site).await,
         _ => {
             msg.fatal(USAGE).await;
             UNAVAILABLE
@@ -171,24 +183,32 @@ async fn flush_one(p: &Process, msg: &Msg, id: &str) -> i32 {
             UNAVAILABLE
         }
         None => {
+            msg.warn("connect to public/flush: Connection refused").await;
             msg.fatal("Cannot flush mail queue - mail system is down").await;
             UNAVAILABLE
         }
     }
 }
 
-async fn flush_site(p: &Process, msg: &Msg, site: &str) -> i32 {
+async fn flush_site(p: &Process, msg: &Msg, config: &Config, site: &str) -> i32 {
     if !address::is_valid_domain(site) {
         msg.fatal(format!("Cannot flush mail queue - invalid destination: \"{site}\"")).await;
         return UNAVAILABLE;
     }
-    match super::flush::ask(p, super::flush::Request::Site(site.into())).await {
+    // Whether there is a service for it is known before it is called.
+    let served = MatchList::domains("fast_flush_domains", config, p).is_ok_and(|list| list.matches(site));
+    let answer = match served {
+        true => super::flush::ask(p, super::flush::Request::Site(site.into())).await,
+        false => Some(super::flush::Answer::Denied),
+    };
+    match answer {
         Some(super::flush::Answer::Ok) => 0,
         Some(super::flush::Answer::Denied) => {
             msg.fatal(format!("Flush service is not configured for destination \"{site}\"")).await;
             UNAVAILABLE
         }
         None => {
+            msg.warn("connect to public/flush: Connection refused").await;
             msg.fatal("Cannot flush mail queue - mail system is down").await;
             UNAVAILABLE
         }

@@ -45,10 +45,22 @@ impl Daemon {
     pub fn start(p: Process) -> Result<Daemon, i32> {
         let Some(inherited) = p.inherited::<master::Inheritance>() else {
             // Run by hand, as a learner may: the real one reports and gives up, too.
-            p.syslog(&format!("postfix/{}", p.name()), "fatal: this program must be run by master(8)");
+            p.syslog(&format!("postfix/{}", p.name()), "fatal: no transport type specified");
             return Err(1);
         };
-        let service = inherited.service.clone();
+        Daemon::of_service(p, inherited.service.clone())
+    }
+
+    /// A daemon that somebody runs by hand, for itself alone: nobody can connect to it.
+    ///
+    /// # Errors
+    /// The exit status, after the log has said why.
+    pub fn alone(p: Process) -> Result<Daemon, i32> {
+        let service = master::Service::alone(&p);
+        Daemon::of_service(p, service)
+    }
+
+    fn of_service(p: Process, service: Rc<master::Service>) -> Result<Daemon, i32> {
         let config = service.configuration(&p).map_err(|e| {
             p.syslog(&format!("postfix/{}", p.name()), &format!("fatal: {e}"));
             1

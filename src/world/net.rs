@@ -63,6 +63,11 @@ impl Listener {
         Listener(Rc::new(Bound { host: host.clone(), world: host.world().clone(), listening, at }))
     }
 
+    /// A listener with no address: nobody can connect to it.
+    pub fn nowhere(host: &Host) -> Listener {
+        Listener::new(host, At::Tcp(Vec::new()))
+    }
+
     /// Waits for a connection. Of several that wait, the one that waits longest gets it.
     pub async fn accept(&self) -> Stream {
         let Bound { world, listening, .. } = &*self.0;

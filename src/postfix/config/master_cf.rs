@@ -77,6 +77,24 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// A service that stands in no file: that of a program which somebody runs by hand.
+    pub fn of_program(program: &str) -> Entry {
+        Entry {
+            name: program.into(),
+            kind: ServiceType::Unix,
+            private: true,
+            unprivileged: false,
+            chroot: Some(false),
+            wakeup: None,
+            wakeup_if_used: false,
+            max_processes: Some(1),
+            command: program.into(),
+            args: Vec::new(),
+            line: 0,
+            words: Vec::new(),
+        }
+    }
+
     /// What `-o name=value` sets for the program, and `service_name` and `process_name`.
     pub fn overrides(&self) -> Vec<(Rc<str>, Rc<str>)> {
         let own = [("service_name".into(), self.name.clone()), ("process_name".into(), self.command.clone())];

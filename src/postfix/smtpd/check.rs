@@ -211,7 +211,7 @@ impl Checks {
 
     /// May the client talk to us at all? Asked at once without `smtpd_delay_reject`.
     pub async fn connect(&self, s: &Session<'_>) -> Result<(), Reject> {
-        if self.delay_reject {
+        if self.delay_reject || s.is_alone() {
             return Ok(());
         }
         let asked = Asked::early(s, None);
@@ -222,7 +222,7 @@ impl Checks {
 
     /// May the client call itself so? Asked at once without `smtpd_delay_reject`.
     pub async fn helo(&self, s: &Session<'_>, name: &Rc<str>) -> Result<(), Reject> {
-        if self.delay_reject {
+        if self.delay_reject || s.is_alone() {
             return Ok(());
         }
         s.carried.borrow_mut().helo = None;
@@ -234,7 +234,7 @@ impl Checks {
 
     /// May there be mail from this sender? Asked at once without `smtpd_delay_reject`.
     pub async fn mail(&self, s: &Session<'_>, sender: &Rc<str>) -> Result<(), Reject> {
-        if self.delay_reject {
+        if self.delay_reject || s.is_alone() {
             return Ok(());
         }
         let asked =
@@ -290,7 +290,7 @@ impl Checks {
 
     /// May mail go to this recipient?
     pub async fn rcpt(&self, s: &Session<'_>, recipient: &Rc<str>) -> Result<(), Reject> {
-        if self.is_always_taken(s, recipient) {
+        if s.is_alone() || self.is_always_taken(s, recipient) {
             return Ok(());
         }
         let asked = Asked { recipient: Some(recipient.clone()), ..Asked::new(s) };
@@ -354,7 +354,7 @@ impl Checks {
     }
 
     async fn whole(&self, list: &List, s: &Session<'_>, name: &str, class: Class) -> Result<(), Reject> {
-        if list.items.is_empty() {
+        if list.items.is_empty() || s.is_alone() {
             return Ok(());
         }
         let mut asked = Asked::new(s);

@@ -2,8 +2,10 @@
 
 use super::check::Reject;
 use super::counts::Verb;
-use super::session::{Chunks, Next, Session, Transaction};
+use super::postdrop::Postdrop;
+use super::session::{Chunks, Next, Session, Transaction, Way};
 use super::transcript::Class;
+use super::wire::Wire;
 use crate::postfix::anvil::Act;
 use crate::postfix::flush;
 use crate::postfix::queue::{Recipient, SPOOL};
@@ -214,6 +216,7 @@ impl Session<'_> {
             recipients: Vec::new(),
             queue: None,
             taken: 0,
+            chunked: None,
             chunks: Chunks::None,
         };
         for option in words.options() {
@@ -384,11 +387,16 @@ impl Session<'_> {
             return Ok(None);
         }
         let failed = || Reject::new(451, "4.3.0", "Error: queue file write error");
+        if matches!(self.wire, Wire::Standard(_)) {
+            let (id, postdrop) = Postdrop::start(&self.daemon.p).await.ok_or_else(failed)?;
+            t.queue = Some((id.clone(), Way::Postdrop(postdrop)));
+            return Ok(Some(id));
+        }
         let service = self.daemon.string("cleanup_service_name");
         let stream =
             self.daemon.p.connect_unix(&format!("{SPOOL}/public/{service}")).await.map_err(|_| failed())?;
         let id = stream.receive::<Rc<str>>().await.ok_or_else(failed)?;
-        t.queue = Some((id.clone(), stream));
+        t.queue = Some((id.clone(), Way::Cleanup(stream)));
         Ok(Some(id))
     }
 
@@ -464,6 +472,10 @@ impl Session<'_> {
         let domain: Rc<str> = domain.strip_prefix(['@', '#']).unwrap_or(domain).into();
         if !address::is_valid_domain(&domain) {
             return self.fault("501 Error: invalid parameter syntax");
+        }
+        if self.is_alone() {
+            self.daemon.msg.log_warn("do not use ETRN in \"sendmail -bs\" mode");
+            return self.fault("458 Unable to queue messages");
         }
         if let Err(reject) = self.checks.etrn(self, &domain).await {
             return self.refuse(&reject);

@@ -1,6 +1,7 @@
 //! The message itself: DATA and BDAT, and its way to cleanup.
 
-use super::session::{Chunks, Gone, Next, Session, Transaction};
+use super::postdrop;
+use super::session::{Chunks, Gone, Next, Session, Transaction, Way};
 use super::sync::BareNewline;
 use super::transcript::Class;
 use crate::postfix::ipc::{CleanupStatus, GivenUp, Submission, TraceFlags};
@@ -163,6 +164,7 @@ impl Session<'_> {
         if last {
             let bare = |at: usize| at == 0 || chunks[at - 1] != b'\r';
             self.bare.set(memchr::memchr_iter(b'\n', &chunks).any(bare));
+            t.chunked = Some(chunks.len());
         }
         if !last {
             t.chunks = Chunks::Some(chunks);
@@ -216,8 +218,14 @@ impl Session<'_> {
         let content = match content {
             Content::Whole(content) => content,
             Content::TooBig(octets) => {
-                if let Some((_, stream)) = self.transaction.as_mut().and_then(|t| t.queue.take()) {
-                    let _ = stream.send(|_| "the message is too big".to_owned(), GivenUp { octets });
+                match self.transaction.as_mut().and_then(|t| t.queue.take()) {
+                    Some((_, Way::Cleanup(stream))) => {
+                        let _ = stream.send(|_| "the message is too big".to_owned(), GivenUp { octets });
+                    }
+                    Some((_, Way::Postdrop(postdrop))) => {
+                        postdrop.overrun(self.settings.message_size_limit as usize).await;
+                    }
+                    None => {}
                 }
                 let next = self.fault_of(Class::Bounce, "552 5.3.4 Error: message file too big");
                 self.reset();
@@ -253,7 +261,7 @@ impl Session<'_> {
     /// the real one, and its inspection stands in the log.
     pub async fn abandon(&mut self, content: Vec<u8>, broken_off: bool) {
         let Some(t) = &self.transaction else { return };
-        let Some((id, stream)) = &t.queue else { return };
+        let Some((id, Way::Cleanup(stream))) = &t.queue else { return };
         let submission = Submission { given_up: true, broken_off, ..self.submission(t, id, content) };
         if stream.send(|_| format!("{id} is given up"), submission).is_ok() {
             let _ = stream.receive::<CleanupStatus>().await;
@@ -262,17 +270,27 @@ impl Session<'_> {
 
     async fn submit(&mut self, content: Vec<u8>) -> Next {
         let Some(mut t) = self.transaction.take() else { return Next::Fault };
-        let Some((id, stream)) = t.queue.take() else { return Next::Fault };
+        let Some((id, way)) = t.queue.take() else { return Next::Fault };
+        let stream = match way {
+            Way::Cleanup(stream) => stream,
+            Way::Postdrop(postdrop) => {
+                let received = self.received_header(&t, &id);
+                let status = postdrop.submit(postdrop::encode(&t, &received, &as_message(content))).await;
+                return match status {
+                    0 => self.queued(&t, &id),
+                    crate::postfix::postdrop::TOO_LARGE => {
+                        self.fault_of(Class::Bounce, "552 5.3.4 Error: message file too big")
+                    }
+                    _ => self.fault_of(Class::Software, "451 4.3.0 Error: queue file write error"),
+                };
+            }
+        };
         let submission = self.submission(&t, &id, content);
         let what = |s: &Submission| format!("{id} from {}, {} bytes", s.sender, s.content.len());
         let sent = stream.send(what, submission).is_ok();
         let status = if sent { stream.receive::<CleanupStatus>().await } else { None };
         match status {
-            Some(CleanupStatus::Ok) => {
-                (self.errors, self.junk) = (0, 0);
-                self.transcript.forgive();
-                self.done(&format!("250 2.0.0 Ok: queued as {id}"))
-            }
+            Some(CleanupStatus::Ok) => self.queued(&t, &id),
             Some(CleanupStatus::Rejected { code, dsn, text }) => {
                 let class = match code {
                     552 | 554 => Class::Bounce,
@@ -286,6 +304,16 @@ impl Session<'_> {
                 self.fault_of(Class::Policy, &format!("{code} {dsn} {text}"))
             }
             None => self.fault_of(Class::Software, "451 4.3.0 Error: queue file write error"),
+        }
+    }
+
+    /// The message is in the queue: what was wrong before is forgiven.
+    fn queued(&mut self, t: &Transaction, id: &str) -> Next {
+        (self.errors, self.junk) = (0, 0);
+        self.transcript.forgive();
+        match t.chunked {
+            Some(octets) => self.done(&format!("250 2.0.0 Ok: {octets} bytes queued as {id}")),
+            None => self.done(&format!("250 2.0.0 Ok: queued as {id}")),
         }
     }
 

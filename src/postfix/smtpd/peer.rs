@@ -1,10 +1,11 @@
 //! Who is calling: the client's address, and its name if that holds in both directions.
 
+use super::wire::Wire;
 use crate::postfix::ipc::ClientInfo;
 use crate::postfix::server::Daemon;
 use crate::world::dns::Lookup;
-use crate::world::stream::{Peer, Stream};
-use std::net::IpAddr;
+use crate::world::stream::Peer;
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
 /// Whether a name is unknown only for now.
@@ -17,7 +18,17 @@ pub struct NameTrouble {
 }
 
 /// Finds out who is at the other end of a connection.
-pub async fn identify(daemon: &Daemon, stream: &Stream) -> (ClientInfo, NameTrouble) {
+pub async fn identify(daemon: &Daemon, wire: &Wire) -> (ClientInfo, NameTrouble) {
+    let Ok(stream) = wire.socket() else {
+        let client = ClientInfo {
+            name: "localhost".into(),
+            reverse_name: "localhost".into(),
+            address: Some(Ipv4Addr::LOCALHOST.into()),
+            shown_address: Ipv4Addr::LOCALHOST.to_string().into(),
+            ..ClientInfo::default()
+        };
+        return (client, NameTrouble::default());
+    };
     let Peer::Tcp { local, remote } = stream.peer() else {
         let client = ClientInfo {
             name: "localhost".into(),

@@ -67,7 +67,7 @@ impl Session<'_> {
         if out.is_empty() || self.eof.get() {
             return Ok(());
         }
-        self.stream.write(out).await.map_err(|_| Gone::Lost)
+        self.wire.write(out.freeze()).await.map_err(|_| Gone::Lost)
     }
 
     /// A command that failed by the client's own fault.

@@ -3,11 +3,13 @@
 use super::check::{Carried, Checks, Reject};
 use super::counts::{Counts, Verb};
 use super::peer::{self, NameTrouble};
+use super::postdrop::Postdrop;
 use super::sasl::{Login, Mechanism};
 use super::settings::{Discard, Settings};
 use super::sync::BareNewline;
 use super::tls::Tls;
 use super::transcript::{Class, Transcript};
+use super::wire::Wire;
 use crate::postfix::anvil::Act;
 use crate::postfix::dict::{Flags, Maps};
 use crate::postfix::ipc::{Actions, ClientInfo, RewriteContext};
@@ -41,11 +43,21 @@ pub struct Transaction {
     /// Those accepted.
     pub recipients: Vec<Recipient>,
     /// The queue id and the way to cleanup, from the first accepted recipient on.
-    pub queue: Option<(Rc<str>, Stream)>,
+    pub queue: Option<(Rc<str>, Way)>,
     /// The octets taken of its messages: after one that was refused another may follow.
     pub taken: usize,
+    /// How many octets came, if by BDAT.
+    pub chunked: Option<usize>,
     /// How far BDAT has come.
     pub chunks: Chunks,
+}
+
+/// Where a message goes.
+pub enum Way {
+    /// To cleanup, which waits for it.
+    Cleanup(Stream),
+    /// To postdrop, for a user of this host.
+    Postdrop(Postdrop),
 }
 
 /// The state of a message that comes by BDAT, or that did not come to its end.
@@ -135,7 +147,7 @@ pub struct Session<'d> {
     /// In the midst of a message: how many octets of it came.
     pub received: Cell<Option<usize>>,
     instance: u64,
-    pub stream: Stream,
+    pub wire: Wire,
     /// The way to anvil, as long as the server lasts.
     pub anvil: &'d RefCell<Option<Stream>>,
     /// What was said, and what was wrong with it.
@@ -160,9 +172,9 @@ impl<'d> Session<'d> {
         checks: &'d Checks,
         rewriter: &'d Rewriter,
         anvil: &'d RefCell<Option<Stream>>,
-        stream: Stream,
+        wire: Wire,
     ) -> Session<'d> {
-        let (client, name_trouble) = peer::identify(daemon, &stream).await;
+        let (client, name_trouble) = peer::identify(daemon, &wire).await;
         let mut session = Session {
             daemon,
             settings,
@@ -195,7 +207,7 @@ impl<'d> Session<'d> {
             last: "CONNECT",
             received: Cell::new(None),
             instance: 0,
-            stream,
+            wire,
             anvil,
             transcript: Transcript::new(daemon),
             input: RefCell::default(),
@@ -252,7 +264,7 @@ impl<'d> Session<'d> {
     /// The server cannot go on; the log says why.
     pub async fn run(mut self) -> Result<(), ()> {
         self.log(&format!("connect from {}", self.shown));
-        if self.too_many_connections().await {
+        if !self.is_alone() && self.too_many_connections().await {
             self.end().await;
             return Ok(());
         }
@@ -304,12 +316,15 @@ impl<'d> Session<'d> {
         if let Some(Chunks::BrokenOff(content)) = chunks {
             self.abandon(content, true).await;
         }
+        if let Some((_, Way::Postdrop(postdrop))) = self.transaction.as_mut().and_then(|t| t.queue.take()) {
+            postdrop.cancel().await;
+        }
         // Dropping the way to cleanup before the message is complete gives the message up.
         self.reset();
         let counts = self.counts.text();
         self.log(&format!("disconnect from {}{counts}", self.shown));
         let _ = self.flush().await;
-        self.stream.end();
+        self.wire.end();
         self.event(Act::Disconnect).await;
     }
 
@@ -413,7 +428,7 @@ impl<'d> Session<'d> {
 
     /// Has the client said more already?
     pub fn has_input(&self) -> bool {
-        !self.input.borrow().is_empty() || self.stream.readable()
+        !self.input.borrow().is_empty() || self.wire.readable()
     }
 
     /// Forgets what the client said before its time (at STARTTLS).
@@ -423,7 +438,7 @@ impl<'d> Session<'d> {
 
     async fn more(&self) -> Result<(), Gone> {
         self.flush().await?;
-        match self.daemon.p.timeout(self.settings.timeout, self.stream.read()).await {
+        match self.daemon.p.timeout(self.settings.timeout, self.wire.read()).await {
             Some(Ok(bytes)) if !bytes.is_empty() => {
                 let mut input = self.input.borrow_mut();
                 if input.is_empty() {
@@ -454,6 +469,11 @@ impl<'d> Session<'d> {
         self.recipient = None;
         self.rcpt_count = 0;
         self.rcpt_overshoot = 0;
+    }
+
+    /// Does it serve a user of this host at its standard input?
+    pub fn is_alone(&self) -> bool {
+        matches!(self.wire, Wire::Standard(_))
     }
 
     /// The id of the message that is being handed in.

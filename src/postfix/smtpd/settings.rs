@@ -68,6 +68,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What does not apply to a user of this host at standard input is switched off.
+    pub fn stand_alone(&mut self) {
+        (self.tls.offered, self.tls.enforce, self.tls.wrapper) = (false, false, false);
+        self.sasl_enabled = false;
+    }
+
     /// Reads the configuration.
     ///
     /// # Errors

@@ -52,6 +52,9 @@ impl Session<'_> {
     /// Says once a session that a client sent more before it was its turn; ends the session where
     /// that is forbidden (`smtpd_forbid_unauth_pipelining`).
     pub fn too_early(&self, verb: Verb) -> Option<Next> {
+        if self.is_alone() {
+            return None;
+        }
         if self.early.get() || (self.esmtp && !verb.ends_group()) || self.input.borrow().is_empty() {
             return None;
         }

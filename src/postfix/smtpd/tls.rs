@@ -130,7 +130,8 @@ impl Session<'_> {
     /// Shakes hands; false where the client does not.
     pub async fn start_tls(&mut self) -> bool {
         let certificate = self.settings.myhostname.clone();
-        let accepted = crate::world::tls::accept(&self.stream, certificate);
+        let Ok(stream) = self.wire.socket() else { return false };
+        let accepted = crate::world::tls::accept(stream, certificate);
         match self.daemon.p.timeout(self.settings.timeout, accepted).await {
             Some(Ok(tls)) => {
                 if self.settings.tls.log_level > 0 {
