@@ -106,8 +106,12 @@ impl Config {
         let mut set: BTreeMap<Rc<str>, Setting> = BTreeMap::new();
         for entry in parsed.entries {
             let place = Place::File { path: path.clone(), line: entry.line };
-            let setting = Setting { value: entry.value.into(), place };
-            if let Some(earlier) = set.insert(entry.name.as_str().into(), setting) {
+            let value: Rc<str> = entry.value.into();
+            let setting = Setting { value: value.clone(), place };
+            // Of one that says the same again, nothing is said.
+            if let Some(earlier) = set.insert(entry.name.as_str().into(), setting)
+                && earlier.value != value
+            {
                 warnings.push(format!(
                     "{path}, line {}: overriding earlier entry: {}={}",
                     entry.line, entry.name, earlier.value

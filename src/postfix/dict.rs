@@ -1,7 +1,7 @@
 //! Lookup tables: `type:name`, opened and asked for a key (DATABASE_README).
 //!
 //! - [`source`]: the text from which postmap and postalias make a table
-//! - [`compiled`]: the `.db` files they make
+//! - [`compiled`]: the `.db` files they make; [`buckets`]: the order of a hash
 //! - [`rules`]: tables of patterns, `regexp:` ([`posix`] syntax) and `pcre:`; [`cidr`]: of networks
 //! - [`maps`]: lists of tables, and how an address is looked up in them
 //! - [`match_list`]: lists of domains, of strings and of networks
@@ -16,6 +16,7 @@
 //! `tcp`, `socketmap` and `memcache` are refused as types this Postfix was built without. `randmap`
 //! takes its values in turn. `hash` and `btree` differ only in the order in which they are listed.
 
+pub mod buckets;
 pub mod cidr;
 pub mod compiled;
 pub mod files;

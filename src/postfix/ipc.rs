@@ -261,6 +261,17 @@ pub struct DeliveryRequest {
     pub file: Bytes,
     /// Where the message's own records start in it.
     pub data_offset: usize,
+    /// What to do about connections.
+    pub reuse: Reuse,
+}
+
+/// May a delivery agent use a connection that another delivery left, and leave its own to the next?
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Reuse {
+    /// It may use one (`DEL_REQ_FLAG_CONN_LOAD`).
+    pub load: bool,
+    /// It is to leave its own (`DEL_REQ_FLAG_CONN_STORE`).
+    pub store: bool,
 }
 
 impl DeliveryRequest {

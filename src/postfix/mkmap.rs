@@ -1,13 +1,21 @@
 //! What postmap(1) and postalias(1) have in common: their options, asking tables, deleting from
 //! them, listing them, and making a compiled table from a source.
 //!
+//! With `-h` and `-b` the keys are the headers and lines of a message ([`message`]); with `-F` a value
+//! names files, and the table holds their content in BASE64.
+//!
 //! # Simplifications
-//! Options `-b`, `-h`, `-m`, `-F`, `-U` (message input, file content as values) are refused.
+//! `-F` reads the files that `static:`, `inline:`, `texthash:` and tables of patterns name when they are
+//! asked, not when they are opened. `-u` and `-U` (UTF-8 in keys) change nothing.
 
-use super::config::Config;
-use super::dict::source::Parsed;
+mod message;
+
+use super::config::{Config, typed};
+use super::dict::source::{Entry, Parsed};
 use super::dict::{COMPILED, Dict, Flags, TYPES, compiled};
 use super::msg::Msg;
+use crate::proto::base64;
+use crate::world::errno::Errno;
 use crate::world::process::{Process, STDIN};
 use crate::world::users::Cred;
 use std::collections::BTreeMap;
@@ -51,10 +59,11 @@ pub async fn run(p: Process, tool: &Tool) -> i32 {
     let args: Vec<&str> = args.iter().map(|a| &**a).collect();
     let options = match getopt(&args, tool.options) {
         Ok(options) => options,
-        Err(complaint) => {
+        Err(Mistake::Option(complaint)) => {
             p.eprint(format!("{}: {complaint}\n", tool.name)).await;
             return msg.fatal(tool.usage).await;
         }
+        Err(Mistake::Both(text)) => return msg.fatal(text).await,
     };
     let config = match super::configuration(&p, &msg, options.value('c')).await {
         Ok(config) => config,
@@ -67,15 +76,16 @@ pub async fn run(p: Process, tool: &Tool) -> i32 {
     };
     let maps: Vec<String> = options.maps.iter().map(|m| typed(m)).collect();
     let work = Work { p: &p, msg: &msg, tool, flags, options: &options };
+    let of_message = ['b', 'h', 'm'].iter().any(|o| options.has(*o));
     let done = match (options.value('q'), options.value('d')) {
-        (Some(_), Some(_)) => Err(tool.usage.to_string()),
-        _ if ['b', 'h', 'm', 'F', 'U'].iter().any(|o| options.has(*o)) => {
-            Err("this option is not available in the lab".into())
+        (key, _) if of_message && key != Some("-") => {
+            Err("specify -b -h or -m only with \"-q -\"".to_owned())
         }
+        _ if maps.is_empty() && !options.has('s') => Err(tool.usage.to_string()),
+        (Some(_), _) if of_message => work.query_message(&maps).await,
         (Some(key), _) => work.query(key, &maps).await,
         (_, Some(key)) => work.delete(key, &maps).await,
         _ if options.has('s') => work.list(&maps).await,
-        _ if maps.is_empty() => Err(tool.usage.to_string()),
         _ => work.make(&maps, &config).await,
     };
     match done {
@@ -94,7 +104,13 @@ struct Work<'a> {
 
 impl Work<'_> {
     async fn open(&self, map: &str) -> Result<Dict, String> {
-        let dict = Dict::open(map, self.flags, self.p)?;
+        let opened = Dict::open(map, self.flags, self.p);
+        if let Some(path) = opened.as_ref().err().and_then(|why| no_database(why)) {
+            let dot = if path.starts_with('/') { "" } else { "./" };
+            let text = format!("BDB0641 __db_meta_setup: {dot}{path}: unexpected file type or format\n");
+            self.p.eprint(text).await;
+        }
+        let dict = opened?;
         for warning in dict.warnings() {
             self.msg.warn(warning).await;
         }
@@ -110,17 +126,44 @@ impl Work<'_> {
     /// `-q key`, or `-q -` for keys from standard input: the first table that knows one counts.
     async fn query(&self, key: &str, maps: &[String]) -> Result<i32, String> {
         let many = key == "-";
-        let text = if many { self.stdin().await } else { key.to_string() };
+        match many {
+            true => self.ask_all(&self.stdin().await.lines().collect::<Vec<_>>(), true, maps).await,
+            false if key.is_empty() => Ok(1),
+            false => self.ask_all(&[key], false, maps).await,
+        }
+    }
+
+    /// `-q -` with `-h`, `-b` or `-m`: the keys are in a message.
+    async fn query_message(&self, maps: &[String]) -> Result<i32, String> {
+        let given = |letter| self.options.has(letter);
+        let neither = !given('h') && !given('b');
+        if neither {
+            self.msg.warn("ignoring -m option without -b or -h").await;
+        }
+        let wanted =
+            message::Wanted { headers: neither || given('h'), body: neither || given('b'), mime: given('m') };
+        let keys = message::keys(&self.stdin().await, wanted);
+        self.ask_all(&keys, true, maps).await
+    }
+
+    async fn ask_all<K: AsRef<str>>(
+        &self,
+        keys: &[K],
+        with_key: bool,
+        maps: &[String],
+    ) -> Result<i32, String> {
         let mut dicts: Vec<Dict> = Vec::new();
         let mut status = 1;
-        for key in if many { text.lines().collect() } else { vec![&*text] } {
+        for key in keys.iter().map(AsRef::as_ref) {
             for (i, map) in maps.iter().enumerate() {
                 if dicts.len() <= i {
                     dicts.push(self.open(map).await?);
                 }
                 let Some(value) = self.ask(&dicts[i], key).await? else { continue };
-                let line =
-                    if many { format!("{key}{}{value}\n", self.tool.between) } else { format!("{value}\n") };
+                let line = match with_key {
+                    true => format!("{key}{}{value}\n", self.tool.between),
+                    false => format!("{value}\n"),
+                };
                 self.p.print(line).await;
                 status = 0;
                 break;
@@ -130,9 +173,6 @@ impl Work<'_> {
     }
 
     async fn ask(&self, dict: &Dict, key: &str) -> Result<Option<String>, String> {
-        if key.is_empty() {
-            return Ok(None);
-        }
         let found = dict.lookup(key).map_err(|e| {
             let why = e.text.rsplit(": ").next().unwrap_or_default().to_string();
             format!("table {}: query error: {why}", dict.name())
@@ -142,7 +182,43 @@ impl Work<'_> {
             self.msg.warn(format!("table {name}: key {key}: empty string result is not allowed")).await;
             self.msg.warn(format!("table {name} should return NO RESULT in case of NOT FOUND")).await;
         }
-        Ok(found.map(|f| f.value.to_string()))
+        match found {
+            Some(found) if self.options.has('F') => self.content(dict.name(), key, &found.value).await,
+            found => Ok(found.map(|f| f.value.to_string())),
+        }
+    }
+
+    /// The content of the files for which a value stands (`-F`).
+    async fn content(&self, table: &str, key: &str, value: &str) -> Result<Option<String>, String> {
+        if !COMPILED.iter().any(|kind| table.strip_prefix(kind).is_some_and(|rest| rest.starts_with(':'))) {
+            return match self.files(value) {
+                Ok(content) => Ok(Some(String::from_utf8_lossy(&content).into_owned())),
+                Err(why) => {
+                    self.msg.warn(why).await;
+                    Ok(None)
+                }
+            };
+        }
+        match base64::decode(value) {
+            Some(content) => Ok(Some(String::from_utf8_lossy(&content).into_owned())),
+            None => {
+                let table = compiled::path(table);
+                self.msg.warn(format!("table {table}: key {key}: malformed BASE64 value: {value}")).await;
+                Err(format!("table {table}: query error"))
+            }
+        }
+    }
+
+    /// What stands in the files that a value names, each but the last with a line end more.
+    fn files(&self, names: &str) -> Result<Vec<u8>, String> {
+        let mut content = Vec::new();
+        for (i, name) in typed::words(names).into_iter().enumerate() {
+            if i > 0 {
+                content.push(b'\n');
+            }
+            content.extend(self.p.read_file(name).map_err(|e| format!("open {name}: {e}"))?);
+        }
+        Ok(content)
     }
 
     /// `-d key`, or `-d -` for keys from standard input.
@@ -152,7 +228,7 @@ impl Work<'_> {
         for map in maps {
             let (kind, source) = map.split_once(':').unwrap_or(("hash", map));
             if !COMPILED.contains(&kind) {
-                let dict = self.open(map).await?;
+                let dict = Dict::open(map, self.flags, self.p)?;
                 return Err(match kind {
                     "static" | "environ" | "fail" | "unix" | "nis" => {
                         format!("table {}: delete operation is not supported", dict.name())
@@ -176,16 +252,31 @@ impl Work<'_> {
         Ok(status)
     }
 
-    /// `-s`: everything in the tables.
+    /// `-s`: everything in the first table.
     async fn list(&self, maps: &[String]) -> Result<i32, String> {
-        for map in maps {
-            let dict = self.open(map).await?;
-            let entries = dict
+        let Some(map) = maps.first() else { return Ok(1) };
+        let dict = self.open(map).await?;
+        let (kind, source) = map.split_once(':').unwrap_or(("hash", map));
+        let entries: Vec<(String, String)> = match COMPILED.contains(&kind) {
+            true => {
+                let table = self.read_table(&compiled::path(source), kind, source)?.unwrap_or_default();
+                table.listed().into_iter().cloned().collect()
+            }
+            false => dict
                 .entries()
-                .ok_or_else(|| format!("table {}: sequence operation is not supported", dict.name()))?;
-            let text: String = entries.map(|(k, v)| format!("{k}{}{v}\n", self.tool.between)).collect();
-            self.p.print(text).await;
+                .ok_or_else(|| format!("table {}: sequence operation is not supported", dict.name()))?
+                .map(|(k, v)| (k.to_string(), v.to_string()))
+                .collect(),
+        };
+        let mut text = String::new();
+        for (key, value) in entries {
+            let value = match self.options.has('F') {
+                true => self.content(dict.name(), &key, &value).await?.unwrap_or_default(),
+                false => value,
+            };
+            text.push_str(&format!("{key}{}{value}\n", self.tool.between));
         }
+        self.p.print(text).await;
         Ok(0)
     }
 
@@ -206,15 +297,16 @@ impl Work<'_> {
             (self.stdin().await, "stdin", 0o644)
         } else {
             let stat = self.p.stat(source, true).map_err(|e| format!("open {source}: {e}"))?;
-            let text = self.p.read_text(source).map_err(|e| match e {
-                crate::world::errno::Errno::EISDIR => format!("read {source}: {e}"),
-                e => format!("open {source}: {e}"),
-            })?;
+            // A directory is opened as well, and nothing is read from it.
+            let text = match self.p.read_text(source) {
+                Err(Errno::EISDIR) => String::new(),
+                text => text.map_err(|e| format!("open {source}: {e}"))?,
+            };
             // Root makes a user's table with that user's rights.
             if !self.options.has('o') && self.p.cred().uid == 0 && stat.uid != 0 {
                 self.p.set_cred(Cred { uid: stat.uid, gid: stat.gid, groups: [].into() });
             }
-            (text, source, stat.mode & 0o666)
+            (text, source, if self.options.has('p') { 0o644 } else { stat.mode & 0o666 })
         };
         if !COMPILED.contains(&kind) {
             return Err(match TYPES.contains(&kind) {
@@ -232,6 +324,7 @@ impl Work<'_> {
             self.write_table(&path, &table, mode)?;
         }
         let parsed = (self.tool.parse)(&text, shown, self.flags.fold);
+        let parsed = if self.options.has('F') { self.with_files(parsed, shown) } else { parsed };
         self.fill(&mut table, parsed, &path).await;
         if !incremental {
             for (key, value) in (self.tool.own_entries)(self.p, config) {
@@ -242,13 +335,23 @@ impl Work<'_> {
         self.write_table(&path, &table, mode)
     }
 
+    /// With each value, the content of the files that it names.
+    fn with_files(&self, parsed: Parsed, shown: &str) -> Parsed {
+        let mut read = Parsed { warnings: parsed.warnings, entries: Vec::new() };
+        for entry in parsed.entries {
+            match self.files(&entry.value) {
+                Ok(content) => read.entries.push(Entry { value: base64::encode(&content), ..entry }),
+                Err(why) => {
+                    read.warnings.push(format!("{shown}, line {}: {why}: skipping this entry", entry.line));
+                }
+            }
+        }
+        read.warnings.sort_by_key(|warning| line_of(warning));
+        read
+    }
+
     /// Adds the entries of a source, saying what is wrong with it line by line.
     async fn fill(&self, table: &mut compiled::Table, parsed: Parsed, path: &str) {
-        let line_of = |w: &str| {
-            let digits =
-                w.rsplit_once(", line ").map_or("", |(_, rest)| rest.split(':').next().unwrap_or_default());
-            digits.parse::<u32>().unwrap_or(0)
-        };
         let mut index: BTreeMap<String, usize> =
             table.entries.iter().enumerate().map(|(i, (k, _))| (k.clone(), i)).collect();
         let mut warnings = parsed.warnings.iter().peekable();
@@ -277,7 +380,7 @@ impl Work<'_> {
                 Some(table) => Ok(Some(compiled::Table { source: source.into(), ..table })),
                 None => Err(format!("open database {path}: Invalid argument")),
             },
-            Err(crate::world::errno::Errno::ENOENT) => Ok(None),
+            Err(Errno::ENOENT) => Ok(None),
             Err(e) => Err(format!("open database {path}: {e}")),
         }
     }
@@ -290,8 +393,28 @@ impl Work<'_> {
     }
 }
 
-/// Reads options as getopt(3) does; the error is what getopt prints.
-fn getopt<'a>(args: &[&'a str], allowed: &str) -> Result<Options<'a>, String> {
+/// The file that is no database of this kind, of which Berkeley DB itself has a word to say.
+fn no_database(why: &str) -> Option<&str> {
+    why.strip_prefix("open database ")?.strip_suffix(": Invalid argument")
+}
+
+/// The line that a warning about a source is about.
+fn line_of(warning: &str) -> u32 {
+    let behind = warning.rsplit_once(", line ").map_or("", |(_, rest)| rest);
+    behind.split(':').next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}
+
+/// What is wrong with the options.
+#[derive(Debug, PartialEq, Eq)]
+enum Mistake {
+    /// What getopt(3) complains of.
+    Option(String),
+    /// What may not stand together.
+    Both(&'static str),
+}
+
+/// Reads options as getopt(3) does.
+fn getopt<'a>(args: &[&'a str], allowed: &str) -> Result<Options<'a>, Mistake> {
     let mut options = Options { given: BTreeMap::new(), maps: Vec::new() };
     let mut args = args.iter().copied();
     while let Some(arg) = args.next() {
@@ -304,15 +427,25 @@ fn getopt<'a>(args: &[&'a str], allowed: &str) -> Result<Options<'a>, String> {
         };
         for (at, letter) in letters.char_indices() {
             let Some(i) = allowed.find(letter).filter(|_| letter != ':') else {
-                return Err(format!("invalid option -- '{letter}'"));
+                return Err(Mistake::Option(format!("invalid option -- '{letter}'")));
             };
+            match letter {
+                's' if options.has('q') || options.has('d') => {
+                    return Err(Mistake::Both("specify only one of -s or -q or -d"));
+                }
+                'q' | 'd' if ['s', 'q', 'd'].iter().any(|o| options.has(*o)) => {
+                    return Err(Mistake::Both("specify only one of -s -q or -d"));
+                }
+                _ => {}
+            }
             if !allowed[i + 1..].starts_with(':') {
                 options.given.insert(letter, None);
                 continue;
             }
             let rest = &letters[at + letter.len_utf8()..];
             let value = if rest.is_empty() { args.next() } else { Some(rest) };
-            let value = value.ok_or_else(|| format!("option requires an argument -- '{letter}'"))?;
+            let value =
+                value.ok_or_else(|| Mistake::Option(format!("option requires an argument -- '{letter}'")))?;
             options.given.insert(letter, Some(value));
             break;
         }
@@ -403,7 +536,7 @@ mod tests {
             Ok((true, Some("key".into()), "hash:/x -s".into()))
         );
         assert_eq!(read(&["-qkey", "--", "-f"]), Ok((false, Some("key".into()), "-f".into())));
-        assert_eq!(read(&["-Z"]), Err("invalid option -- 'Z'".into()));
-        assert_eq!(read(&["-q"]), Err("option requires an argument -- 'q'".into()));
+        assert_eq!(read(&["-Z"]), Err(Mistake::Option("invalid option -- 'Z'".into())));
+        assert_eq!(read(&["-q"]), Err(Mistake::Option("option requires an argument -- 'q'".into())));
     }
 }

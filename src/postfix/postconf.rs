@@ -7,8 +7,7 @@
 //! Its messages go to standard error alone, not to the log.
 //!
 //! # Simplifications
-//! Bounce templates (`-b`, `-t`) are not shown. Parameters of ldap, mysql and pgsql tables are
-//! unknown. New settings are appended in the order in which they were asked for, and unused ones
+//! Parameters of ldap, mysql and pgsql tables are unknown. `-T` tells the versions of the recorded host. New settings are appended in the order in which they were asked for, and unused ones
 //! told in the order of their names; the order of the real program changes from run to run.
 
 pub mod edit;
@@ -40,6 +39,8 @@ struct Options {
     directory: Option<String>,
     overrides: Vec<(Rc<str>, Rc<str>)>,
     class: Option<String>,
+    /// What of OpenSSL is to be told (`-T`).
+    tls: Option<String>,
     /// The letters given, without values.
     letters: Vec<char>,
     names: Vec<String>,
@@ -75,16 +76,47 @@ pub async fn main(p: Process) -> i32 {
         }
         Err(Bad::Other(text)) => return fatal(&p, &ConfigError::new(text)).await,
     };
+    if let Some(mode) = &options.tls {
+        return tell_tls(&p, mode).await;
+    }
+    if options.has('b') || options.has('t') {
+        return match templates(&p, &options).await {
+            Ok(status) => status,
+            Err(e) => fatal(&p, &e).await,
+        };
+    }
     match run(&p, &options).await {
         Ok(()) => 0,
         Err(e) => fatal(&p, &e).await,
     }
 }
 
+/// `-T`: what the real program says of the OpenSSL it was built and is run with.
+async fn tell_tls(p: &Process, mode: &str) -> i32 {
+    let text = match mode {
+        "compile-version" => "OpenSSL 3.0.11 19 Sep 2023\n",
+        "run-version" => "OpenSSL 3.0.22 25 Aug 2026\n",
+        "public-key-algorithms" => "dsa\necdsa\nrsa\n",
+        _ => {
+            warn(p, &[format!("unknown 'postconf -T' mode: {mode}")]).await;
+            return 1;
+        }
+    };
+    p.print(text).await;
+    0
+}
+
+/// Where the configuration lies.
+fn directory<'a>(p: &Process, options: &'a Options) -> std::borrow::Cow<'a, str> {
+    match &options.directory {
+        Some(directory) => directory.into(),
+        None => p.var("MAIL_CONFIG").map_or("/etc/postfix".into(), |d| d.to_string().into()),
+    }
+}
+
 async fn run(p: &Process, options: &Options) -> Done {
     exclusive(options).map_err(ConfigError::new)?;
-    let directory = options.directory.clone().or_else(|| p.var("MAIL_CONFIG").map(|d| d.to_string()));
-    let directory = directory.as_deref().unwrap_or("/etc/postfix");
+    let directory = directory(p, options);
     let (main_cf, master_cf) = (format!("{directory}/main.cf"), format!("{directory}/master.cf"));
     let lists: [(char, &[&str]); 4] = [
         ('m', super::dict::TYPES),
@@ -95,9 +127,6 @@ async fn run(p: &Process, options: &Options) -> Done {
     if let Some((_, list)) = lists.iter().find(|(letter, _)| options.has(*letter)) {
         p.print(list.iter().map(|line| format!("{line}\n")).collect::<String>()).await;
         return Ok(());
-    }
-    if options.has('b') || options.has('t') {
-        return templates(p, &main_cf, options).await;
     }
     let on_services = ['M', 'F', 'P'].into_iter().find(|l| options.has(*l));
     let setting = options.names.iter().any(|n| n.contains('='));
@@ -133,8 +162,10 @@ async fn run(p: &Process, options: &Options) -> Done {
 }
 
 /// `-t`: the texts of notifications; `-b`: the same filled in. The file may be named.
-async fn templates(p: &Process, main_cf: &str, options: &Options) -> Done {
-    let config = super::config_at(p, main_cf, &options.overrides)?;
+async fn templates(p: &Process, options: &Options) -> Result<i32, ConfigError> {
+    exclusive(options).map_err(ConfigError::new)?;
+    let main_cf = format!("{}/main.cf", directory(p, options));
+    let config = super::config_at(p, &main_cf, &options.overrides)?;
     let path =
         options.names.first().cloned().unwrap_or_else(|| config.string("bounce_template_file").to_string());
     // The real one has bounce(8) do it.
@@ -144,14 +175,14 @@ async fn templates(p: &Process, main_cf: &str, options: &Options) -> Done {
         Ok(text) => text,
         Err(e) => {
             p.eprint(say("fatal", &format!("open {path}: {e}"))).await;
-            return Ok(());
+            return Ok(1);
         }
     };
     let (templates, warnings) = match Templates::read(text.as_deref().map(|text| (path.as_str(), text))) {
         Ok(read) => read,
         Err(text) => {
             p.eprint(say("fatal", &text)).await;
-            return Ok(());
+            return Ok(1);
         }
     };
     let (shown, more) = match options.has('b') {
@@ -162,10 +193,15 @@ async fn templates(p: &Process, main_cf: &str, options: &Options) -> Done {
         p.eprint(say("warning", warning)).await;
     }
     match shown {
-        Ok(text) => p.print(text).await,
-        Err(text) => p.eprint(say("fatal", &text)).await,
+        Ok(text) => {
+            p.print(text).await;
+            Ok(0)
+        }
+        Err(text) => {
+            p.eprint(say("fatal", &text)).await;
+            Ok(1)
+        }
     }
-    Ok(())
 }
 
 async fn warn(p: &Process, warnings: &[String]) {
@@ -182,7 +218,7 @@ async fn fatal(p: &Process, error: &ConfigError) -> i32 {
 
 /// Options that exclude each other.
 fn exclusive(options: &Options) -> Result<(), String> {
-    for group in [&['d', 'n'][..], &['e', 'X', '#'], &['M', 'F', 'P', 'm', 'l', 'a', 'A'], &['h', 'H']] {
+    for group in [&['d', 'e', 'n'][..], &['e', 'X', '#'], &['M', 'F', 'P', 'm', 'l', 'a', 'A'], &['h', 'H']] {
         let given: Vec<String> =
             group.iter().filter(|letter| options.has(**letter)).map(|letter| format!("-{letter}")).collect();
         if given.len() > 1 {
@@ -190,7 +226,12 @@ fn exclusive(options: &Options) -> Result<(), String> {
         }
     }
     for letter in ['M', 'F', 'P'].into_iter().filter(|l| options.has(*l)) {
-        if let Some(other) = ['d', 'n'].into_iter().find(|l| options.has(*l)) {
+        let others = match letter {
+            'F' => &['d', 'n', 'X', '#'][..],
+            'P' => &['d', 'n', '#'],
+            _ => &['d', 'n'],
+        };
+        if let Some(other) = others.iter().find(|l| options.has(**l)) {
             return Err(format!("with option -{letter}, do not specify -{other}"));
         }
     }
@@ -266,7 +307,7 @@ fn parse(args: &[Rc<str>]) -> Result<Options, Bad> {
                         .map_err(|e| Bad::Other(format!("invalid parameter override: {value}: {e}")))?;
                     options.overrides.push((name.into(), text.into()));
                 }
-                _ => return Err(Bad::Other(format!("unknown 'postconf -T' mode: {value}"))),
+                _ => options.tls = Some(value.to_string()),
             }
             break;
         }

@@ -134,7 +134,9 @@ impl Cidr {
         let mut next = 0;
         while let Some(rule) = self.rules.get(next) {
             next += 1;
-            let holds = rule.network.contains(address) != rule.negated;
+            // A rule about IPv4 says nothing of IPv6, be it negated or not.
+            let holds =
+                rule.network.v4 == address.is_ipv4() && rule.network.contains(address) != rule.negated;
             match &rule.then {
                 Then::Value(value) if holds => return Some((value, rule.line)),
                 Then::Else(end) if !holds => next = *end,

@@ -14,8 +14,7 @@
 //!
 //! # Simplifications
 //! The content is maillab's own: Berkeley DB's pages are not reproduced, only their number, and
-//! that only about. A btree and a hash are listed in the order of their keys; the real hash lists
-//! them in the order of its buckets.
+//! that only about. The order in which a hash lists its entries is worked out in [`super::buckets`].
 
 /// A source that is younger than its table is not spoken of until it is this old, in seconds.
 pub const TOLERANCE: u64 = 100;
@@ -40,6 +39,18 @@ impl Table {
     /// An empty table.
     pub fn new(kind: &str, source: &str) -> Table {
         Table { kind: kind.into(), source: source.into(), entries: Vec::new() }
+    }
+}
+
+impl Table {
+    /// Its entries as they are listed: a btree in the order of its keys, a hash in that of its buckets.
+    pub fn listed(&self) -> Vec<&(String, String)> {
+        if self.kind == "hash" {
+            return super::buckets::order(&self.entries).into_iter().map(|at| &self.entries[at]).collect();
+        }
+        let mut sorted: Vec<_> = self.entries.iter().collect();
+        sorted.sort_by(|a, b| a.0.cmp(&b.0));
+        sorted
     }
 }
 

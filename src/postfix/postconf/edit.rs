@@ -24,7 +24,14 @@ pub fn change(p: &Process, path: &str, change: Change, names: &[String]) -> Resu
 /// # Errors
 /// Those of opening it for reading and of writing the new one beside it.
 pub fn read(p: &Process, path: &str) -> Result<String, ConfigError> {
-    p.read_text(path).map_err(|e| ConfigError::new(format!("open {path} for reading: {e}")))
+    p.read_text(path).map_err(|e| {
+        // The new file is made before the old one is read.
+        let temporary = format!("{path}.tmp");
+        match p.write_file(&temporary, "", 0o644).and_then(|()| p.unlink(&temporary)) {
+            Err(e) => ConfigError::new(format!("open {temporary}: {e}")),
+            Ok(()) => ConfigError::new(format!("open {path} for reading: {e}")),
+        }
+    })
 }
 
 /// Puts a new file in the place of `path`.

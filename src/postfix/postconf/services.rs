@@ -40,6 +40,11 @@ pub fn show(
         };
         return Err(format!("-{which} option requires service_name{more}"));
     }
+    if which == 'F'
+        && let Some((parts, _)) = requests.iter().find(|(parts, _)| parts.len() == 3 && parts[2] != "*")
+    {
+        field(parts[2])?;
+    }
     let mut out = String::new();
     for entry in &shown.services {
         let mut print = |part: &str, lines: &mut dyn FnMut(&mut String)| {
@@ -72,10 +77,16 @@ pub fn show(
                 }
             }
             _ => {
-                let sorted: BTreeMap<Rc<str>, Rc<str>> = entry.overrides().into_iter().skip(2).collect();
+                let own = entry.overrides();
+                let local = shown.config.with(&own);
+                let sorted: BTreeMap<Rc<str>, Rc<str>> = own.into_iter().skip(2).collect();
                 for (parameter, value) in &sorted {
                     let name = format!("{}/{}/{parameter}", entry.name, entry.kind.name());
-                    print(parameter, &mut |out| setting(&name, value, look, out));
+                    let filled = match look.expand {
+                        true => local.expand(value).map_err(|e| e.fatal)?.into(),
+                        false => value.clone(),
+                    };
+                    print(parameter, &mut |out| setting(&name, &filled, look, out));
                 }
             }
         }
@@ -98,14 +109,22 @@ pub fn change(
     requests: &[String],
 ) -> Result<Vec<String>, ConfigError> {
     let mut text = edit::read(p, path)?;
+    let mut warnings = Vec::new();
     for request in requests {
-        text = changed(&text, path, which, change, request).map_err(ConfigError::new)?;
+        text = changed(&text, path, which, change, request, &mut warnings).map_err(ConfigError::new)?;
     }
     edit::write(p, path, text)?;
-    Ok(Vec::new())
+    Ok(warnings)
 }
 
-fn changed(text: &str, path: &str, which: char, change: Change, request: &str) -> Result<String, String> {
+fn changed(
+    text: &str,
+    path: &str,
+    which: char,
+    change: Change,
+    request: &str,
+    warnings: &mut Vec<String>,
+) -> Result<String, String> {
     let (pattern, value) = match change {
         Change::Set => split_setting(request).map_err(|e| format!("{e}: \"{request}\""))?,
         _ => (request.trim_matches(is_blank), ""),
@@ -115,15 +134,21 @@ fn changed(text: &str, path: &str, which: char, change: Change, request: &str) -
         ('M', 2) => (parts[0], parts[1], ""),
         ('F' | 'P', 3) => (parts[0], parts[1], parts[2]),
         ('M', _) => return Err("-Me, -MX or -M# requires service_name/type".into()),
-        (_, _) => {
-            let what = if which == 'F' { "field" } else { "parameter" };
-            return Err(format!("-{which}e requires service_name/type/{what}"));
-        }
+        ('F', _) => return Err("-Fe or -FX requires service_name/type/field_name".into()),
+        (_, _) => return Err("-Pe requires service_name/type/parameter".into()),
     };
+    if which == 'F' {
+        field(part)?;
+    } else if which == 'P' && value.contains(is_blank) {
+        return Err("-Pe does not accept whitespace in parameter value".into());
+    }
     let matches = |entry: &Entry| {
         (service == "*" || *service == *entry.name) && (kind == "*" || kind == entry.kind.name())
     };
     let new = match (which, change) {
+        ('M', Change::Set) if value.split(is_blank).filter(|w| !w.is_empty()).count() < FIELDS.len() => {
+            return Err(format!("bad field count: \"{request}\""));
+        }
         ('M', Change::Set) => Some(parse_one(value, path)?),
         _ => None,
     };
@@ -138,7 +163,10 @@ fn changed(text: &str, path: &str, which: char, change: Change, request: &str) -
             let first = !std::mem::replace(&mut found, true);
             match (change, &new) {
                 (Change::Comment, _) => comment(lines, &mut out),
-                (Change::Set, Some(new)) if first => render(new, true, &mut out),
+                (Change::Set, Some(new)) if first => {
+                    render(new, true, &mut out);
+                    comments_of(lines, &mut out);
+                }
                 _ => comments_of(lines, &mut out),
             }
             continue;
@@ -147,7 +175,12 @@ fn changed(text: &str, path: &str, which: char, change: Change, request: &str) -
             'F' => set_field(&mut entry, part, value, path)?,
             _ => set_parameter(&mut entry, part, (change == Change::Set).then_some(value))?,
         }
+        found = true;
         render(&entry, true, &mut out);
+        comments_of(lines, &mut out);
+    }
+    if which != 'M' && !found {
+        warnings.push(format!("unmatched service_name/type: \"{request}\""));
     }
     if let Some(new) = new.filter(|_| !found) {
         render(&new, true, &mut out);
@@ -216,11 +249,16 @@ fn comments_of(lines: &str, out: &mut String) {
     out.extend(kept);
 }
 
-fn set_field(entry: &mut Entry, field: &str, value: &str, path: &str) -> Result<(), String> {
-    let at = FIELDS
+/// Which field of an entry has this name.
+fn field(name: &str) -> Result<usize, String> {
+    FIELDS
         .iter()
-        .position(|f| *f == field)
-        .ok_or_else(|| format!("invalid service attribute name: \"{field}\""))?;
+        .position(|f| *f == name)
+        .ok_or_else(|| format!("invalid service attribute name: \"{name}\""))
+}
+
+fn set_field(entry: &mut Entry, name: &str, value: &str, path: &str) -> Result<(), String> {
+    let at = field(name)?;
     let mut words: Vec<Rc<str>> = entry.words.clone();
     if at == 7 {
         words.truncate(7);
@@ -238,9 +276,6 @@ fn set_field(entry: &mut Entry, field: &str, value: &str, path: &str) -> Result<
 }
 
 fn set_parameter(entry: &mut Entry, name: &str, value: Option<&str>) -> Result<(), String> {
-    if value.is_some_and(|v| v.contains(is_blank)) {
-        return Err("-Pe does not accept whitespace in parameter value".into());
-    }
     let mut words: Vec<Rc<str>> = entry.words[..8].to_vec();
     let mut set = false;
     let mut args = entry.words[8..].iter().zip(&entry.args).peekable();
@@ -314,9 +349,14 @@ fn render(entry: &Entry, fold: bool, out: &mut String) {
             i += 2;
             continue;
         }
-        options = false;
+        let mut wrap = false;
+        if options && (!args[i].starts_with('-') || args[i] == "--") {
+            options = false;
+            // What follows options stands on a line of its own.
+            wrap = i > 0;
+        }
         for word in blank_words(args[i]) {
-            if fold && column + 1 + word.len() >= LINE_LIMIT {
+            if fold && (std::mem::take(&mut wrap) || column + 1 + word.len() >= LINE_LIMIT) {
                 out.push_str("\n    ");
                 column = 4;
             } else {
@@ -366,22 +406,24 @@ mod tests {
 
     #[test]
     fn entries_are_changed_where_they_stand() {
-        let lost = changed(TEXT, "m", 'M', Change::Set, "lost/unix=lost unix - n n - - pipe c").unwrap();
+        let lost =
+            changed(TEXT, "m", 'M', Change::Set, "lost/unix=lost unix - n n - - pipe c", &mut Vec::new())
+                .unwrap();
         assert_eq!(lost, format!("{TEXT}lost       unix  -       n       n       -       -       pipe c\n"));
-        assert_eq!(changed(&lost, "m", 'M', Change::Remove, "lost/unix").unwrap(), TEXT);
-        let off = changed(TEXT, "m", 'M', Change::Comment, "submission/inet").unwrap();
+        assert_eq!(changed(&lost, "m", 'M', Change::Remove, "lost/unix", &mut Vec::new()).unwrap(), TEXT);
+        let off = changed(TEXT, "m", 'M', Change::Comment, "submission/inet", &mut Vec::new()).unwrap();
         assert!(off.ends_with("${sender}\n#submission inet n - n - - smtpd\n#  -o smtpd_tls_security_level=encrypt\n#  -o { smtpd_relay_restrictions = a b }\n"));
-        let field = changed(TEXT, "m", 'F', Change::Set, "filter/unix/chroot=y").unwrap();
+        let field = changed(TEXT, "m", 'F', Change::Set, "filter/unix/chroot=y", &mut Vec::new()).unwrap();
         assert!(field.contains("filter     unix  -       n       y       -       -       pipe flags=R\n    user=nobody argv=/bin/x ${sender}\n"));
         assert_eq!(
-            changed(TEXT, "m", 'F', Change::Set, "filter/unix/type=zz").unwrap_err(),
+            changed(TEXT, "m", 'F', Change::Set, "filter/unix/type=zz", &mut Vec::new()).unwrap_err(),
             "invalid type field \"zz\" in \"zz\""
         );
         assert_eq!(
-            changed(TEXT, "m", 'P', Change::Set, "filter/unix/foo = a b").unwrap_err(),
+            changed(TEXT, "m", 'P', Change::Set, "filter/unix/foo = a b", &mut Vec::new()).unwrap_err(),
             "-Pe does not accept whitespace in parameter value"
         );
-        let set = changed(TEXT, "m", 'P', Change::Set, "submission/inet/x = 1").unwrap();
+        let set = changed(TEXT, "m", 'P', Change::Set, "submission/inet/x = 1", &mut Vec::new()).unwrap();
         assert!(set.contains("    -o {smtpd_relay_restrictions=a b}\n    -o x=1\n"), "{set}");
     }
 }

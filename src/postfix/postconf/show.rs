@@ -153,6 +153,16 @@ impl Shown {
 
     fn undefined(&mut self) {
         let mut said = Vec::new();
+        let own: Vec<_> = self.services.iter().map(Entry::overrides).collect();
+        let in_master = |name: &str| own.iter().flatten().any(|(n, _)| &**n == name);
+        for entry in &own {
+            for used in entry.iter().skip(2).flat_map(|(_, value)| expand::names_in(value)) {
+                let local = entry.iter().any(|(n, _)| &**n == used);
+                if !local && !self.known(used) && self.config.setting(used).is_none() {
+                    said.push(format!("{}: undefined parameter: {used}", self.master_cf));
+                }
+            }
+        }
         for (name, setting) in self.config.settings() {
             if parameters::find(name).is_some_and(|p| p.kind == parameters::Kind::ReadOnly) {
                 said.push(format!(
@@ -162,7 +172,7 @@ impl Shown {
             }
             for used in expand::names_in(&setting.value) {
                 let raw = parameters::find(name).is_some_and(|p| p.kind == parameters::Kind::Raw);
-                if !raw && !self.known(used) && self.config.setting(used).is_none() {
+                if !raw && !self.known(used) && !in_master(used) && self.config.setting(used).is_none() {
                     said.push(format!("{}: undefined parameter: {used}", self.main_cf));
                 }
             }
@@ -182,11 +192,14 @@ impl Shown {
                 said.push(format!("{}: unused parameter: {name}={}", self.main_cf, setting.value));
             }
         }
+        let of_main = |name: &str| {
+            self.config.settings().any(|(_, setting)| expand::names_in(&setting.value).contains(&name))
+        };
         for entry in &self.services {
             let own = entry.overrides();
             for (name, value) in own.iter().skip(2) {
                 let used = own.iter().any(|(_, v)| expand::names_in(v).contains(&&**name));
-                if !used && !self.known(name) && !self.of_user.contains(name) {
+                if !used && !of_main(name) && !self.known(name) && !self.of_user.contains(name) {
                     said.push(format!("{}: unused parameter: {name}={value}", self.master_cf));
                 }
             }
@@ -220,7 +233,11 @@ impl Shown {
         let wants = |which: &str| class.is_none_or(|c| has(c, which));
         let mut names = BTreeSet::new();
         if wants("builtin") {
-            names.extend(parameters::all().iter().map(|p| Cow::Borrowed(p.name)));
+            // These two are of a class of their own, which has no name.
+            let of_process = |name: &str| matches!(name, "process_id" | "process_name");
+            let all = class.is_none_or(|c| has(c, "all"));
+            let builtin = parameters::all().iter().filter(|p| all || !of_process(p.name));
+            names.extend(builtin.map(|p| Cow::Borrowed(p.name)));
         }
         if wants("service") {
             let only = self.of_services.keys().filter(|n| parameters::find(n).is_none());

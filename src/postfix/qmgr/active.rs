@@ -4,7 +4,7 @@ use super::site::{Admission, Pace, SiteName};
 use super::{Qmgr, Transport, queue};
 use crate::postfix::bounce::{self, Report, ReportKind};
 use crate::postfix::deliver::{self, Dsn};
-use crate::postfix::ipc::{AddressClass, DeliveryReport, DeliveryRequest, RewriteContext, TraceFlags};
+use crate::postfix::ipc::{AddressClass, DeliveryReport, DeliveryRequest, Reuse, RewriteContext, TraceFlags};
 use crate::postfix::queue::{Queue, QueueFile, Recipient, SPOOL};
 use crate::postfix::record::{Malformed, Type};
 use crate::postfix::verify;
@@ -334,13 +334,15 @@ impl Qmgr {
             self.sites.enter(world, name, whole).await;
         }
         match self.sites.enter(world, &batch.site, &pace).await {
-            Admission::Go => {
-                let report = self.hand_over(message, &batch.transport, batch.nexthop, batch.recipients).await;
+            Admission::Go(reuse) => {
+                let Batch { transport, nexthop, recipients, .. } = batch;
+                let report = self.hand_over(message, &transport, nexthop, recipients, reuse).await;
                 message.deferred.set(message.deferred.get() | report.deferred);
                 self.sites.done(world, &batch.site, report.site_down.as_ref(), &pace);
             }
             Admission::Down(reason) => {
-                let report = self.hand_over(message, "retry", reason, batch.recipients).await;
+                let report =
+                    self.hand_over(message, "retry", reason, batch.recipients, Reuse::default()).await;
                 message.deferred.set(message.deferred.get() | report.deferred);
             }
         }
@@ -395,6 +397,7 @@ impl Qmgr {
         transport: &str,
         nexthop: Rc<str>,
         recipients: Vec<Recipient>,
+        reuse: Reuse,
     ) -> DeliveryReport {
         let p = &self.daemon.p;
         let path = format!("{SPOOL}/private/{transport}");
@@ -418,6 +421,7 @@ impl Qmgr {
             trace: message.trace,
             file: message.file.file.clone(),
             data_offset: message.file.data_offset,
+            reuse,
         };
         let first = request.recipients.first().map(|r| r.address.clone()).unwrap_or_else(|| "".into());
         let id = message.id.clone();
@@ -451,7 +455,7 @@ impl Qmgr {
             return DeliveryReport { deferred: true, site_down: None };
         }
         let nexthop = format!("{} {}", dsn.status, dsn.reason).into();
-        Box::pin(self.hand_over(message, "retry", nexthop, recipients)).await
+        Box::pin(self.hand_over(message, "retry", nexthop, recipients, Reuse::default())).await
     }
 
     /// All recipients have had their try: the message goes, waits, or goes back.
