@@ -185,8 +185,7 @@ impl Scache {
         }
         log(format!("start interval {}", since.strftime("%b %e %H:%M:%S")));
         for ((hits, misses), name) in seen.asked.into_iter().zip(["domain", "address"]) {
-            if hits + misses > 0 {
-                let success = hits * 100 / (hits + misses);
+            if let Some(success) = (hits * 100).checked_div(hits + misses) {
                 log(format!("{name} lookup hits={hits} miss={misses} success={success}%"));
             }
         }

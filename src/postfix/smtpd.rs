@@ -32,6 +32,7 @@ use super::server::Daemon;
 use crate::world::process::Process;
 use check::Checks;
 use session::Session;
+pub(super) use settings::Discard;
 use settings::Settings;
 
 /// The daemon.
