@@ -245,9 +245,6 @@ impl<'a> Session<'a> {
 
     /// EHLO, HELO or LHLO.
     async fn introduce(&mut self, site: &str, greeting: &Reply) -> Result<(), Failure> {
-        if let Some(told) = self.discarded_keywords().told() {
-            self.daemon.msg.log(&told);
-        }
         if self.settings.protocol == Protocol::Lmtp {
             let reply = self.say(&format!("LHLO {}", self.settings.helo_name), Step::Lhlo).await?;
             if reply.code / 100 != 2 {
@@ -302,6 +299,9 @@ impl<'a> Session<'a> {
     /// RFC 5321, section 4.1.1.1
     fn learn(&mut self, reply: &Reply) {
         let discard = self.discarded_keywords();
+        if let Some(told) = discard.told() {
+            self.daemon.msg.log(&told);
+        }
         for line in reply.lines.iter().skip(1) {
             let mut words = line.split(' ').filter(|w| !w.is_empty());
             let keyword = words.next().unwrap_or_default().to_ascii_uppercase();
