@@ -217,8 +217,14 @@ impl Client<'_> {
         };
         let connected = match &host.place {
             Place::Inet(at) => {
-                let bind = self.settings.bind.iter().find(|b| b.is_ipv4() == at.ip().is_ipv4());
-                p.timeout(limit, p.connect(*at, bind.copied())).await
+                let bind = self.settings.bind.iter().find(|b| b.is_ipv4() == at.ip().is_ipv4()).copied();
+                let own = bind.filter(|b| p.host().owns(*b));
+                if let (Some(bind), None) = (bind, own) {
+                    // The server is called all the same, from whatever address there is.
+                    let error = Errno::EADDRNOTAVAIL;
+                    self.daemon.msg.log_warn(format!("smtp_connect_addr: bind {bind}: {error}"));
+                }
+                p.timeout(limit, p.connect(*at, own)).await
             }
             Place::Unix(path) => {
                 let path = if path.starts_with('/') {

@@ -37,6 +37,7 @@ use super::server::Daemon;
 use crate::world::process::Process;
 use check::Checks;
 use session::Session;
+pub(super) use settings::Discard;
 use settings::Settings;
 use wire::Wire;
 

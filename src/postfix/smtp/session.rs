@@ -8,6 +8,7 @@ use super::tls::Level;
 use crate::postfix::deliver::{Delivery, Dsn, Progress};
 use crate::postfix::queue::{Recipient, notify};
 use crate::postfix::server::Daemon;
+use crate::postfix::smtpd::Discard;
 use crate::proto::address;
 use crate::proto::smtp::reply::{self, Parsed, Reply};
 use crate::proto::smtp::{dot, xtext_encode};
@@ -302,10 +303,13 @@ impl<'a> Session<'a> {
     /// RFC 5321, section 4.1.1.1
     fn learn(&mut self, reply: &Reply) {
         let discard = self.discarded_keywords();
+        if let Some(told) = discard.told() {
+            self.daemon.msg.log(&told);
+        }
         for line in reply.lines.iter().skip(1) {
             let mut words = line.split(' ').filter(|w| !w.is_empty());
             let keyword = words.next().unwrap_or_default().to_ascii_uppercase();
-            if discard.contains(&keyword) {
+            if discard.has(&keyword) {
                 continue;
             }
             match keyword.as_str() {
@@ -329,13 +333,10 @@ impl<'a> Session<'a> {
     }
 
     /// What the server may say without being believed.
-    fn discarded_keywords(&self) -> Vec<String> {
+    fn discarded_keywords(&self) -> Discard {
         let Place::Inet(at) = &self.host.place else { return self.settings.discard_keywords.clone() };
         match self.settings.discard_keyword_maps.find(&at.ip().to_string()) {
-            Ok(Some(found)) => crate::postfix::config::typed::words(&found.value)
-                .into_iter()
-                .map(str::to_ascii_uppercase)
-                .collect(),
+            Ok(Some(found)) => Discard::parse(&found.value),
             _ => self.settings.discard_keywords.clone(),
         }
     }
@@ -647,10 +648,39 @@ impl<'a> Session<'a> {
         self.outcome(sent.map(|r| r.map_err(|_| ())), step)
     }
 
+    /// The reply as `smtp_reply_filter` wants it, which sees one line at a time.
+    fn filtered(&self, reply: Reply) -> Reply {
+        let filter = &self.settings.reply_filter;
+        if filter.is_empty() {
+            return reply;
+        }
+        let mut whole = BytesMut::new();
+        for (n, text) in reply.lines.iter().enumerate() {
+            let mark = if n + 1 < reply.lines.len() { '-' } else { ' ' };
+            let line = format!("{:03}{mark}{text}", reply.code);
+            let line = match filter.find(&line) {
+                Ok(Some(found)) => {
+                    let (relay, new) = (self.relay(), &found.value);
+                    let text = format!("{relay}: replacing server reply \"{line}\" with \"{new}\"");
+                    self.daemon.msg.log(&text);
+                    found.value.to_string()
+                }
+                _ => line,
+            };
+            whole.extend_from_slice(line.as_bytes());
+            whole.extend_from_slice(b"\r\n");
+        }
+        match reply::parse(&mut whole) {
+            Parsed::Reply(filtered) => filtered,
+            Parsed::NeedMore => reply,
+        }
+    }
+
     async fn receive(&mut self, step: Step, limit: Duration) -> Result<Reply, Failure> {
         loop {
             match reply::parse(&mut self.input) {
                 Parsed::Reply(reply) => {
+                    let reply = self.filtered(reply);
                     if reply.code == 421 {
                         self.is_sound.set(false);
                     }

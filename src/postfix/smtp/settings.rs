@@ -5,6 +5,7 @@ use crate::postfix::address_map::AddressMap;
 use crate::postfix::dict::{Maps, MatchList};
 use crate::postfix::own_domains::OwnDomains;
 use crate::postfix::server::Daemon;
+use crate::postfix::smtpd::Discard;
 use crate::world::clock::Duration;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -60,8 +61,10 @@ pub struct Settings {
     /// Is the DNS asked at all (`disable_dns_lookups`, `smtp_dns_support_level`)?
     pub uses_dns: bool,
     pub line_length_limit: usize,
-    pub discard_keywords: Vec<String>,
+    pub discard_keywords: Discard,
     pub discard_keyword_maps: Maps,
+    /// What replies are replaced with, line by line (`smtp_reply_filter`).
+    pub reply_filter: Maps,
     pub generic: AddressMap,
     pub own: OwnDomains,
     /// Is what is 8-bit encoded for a server that does not say 8BITMIME?
@@ -100,7 +103,8 @@ impl Settings {
 
     /// Do they depend on nothing but main.cf? (A list that is read from a file serves a table.)
     fn is_without_tables(&self) -> bool {
-        let maps = [self.tls.tables(), self.sasl.tables(), &self.discard_keyword_maps];
+        let (tls, sasl) = (self.tls.tables(), self.sasl.tables());
+        let maps = [tls, sasl, &self.discard_keyword_maps, &self.reply_filter];
         let is_plain = self.generic.is_empty() && self.cache_destinations.is_empty();
         is_plain && maps.iter().all(|maps| maps.is_empty())
     }
@@ -154,16 +158,12 @@ impl Settings {
             uses_dns: !daemon.yes("disable_dns_lookups")
                 && &*daemon.string(&own("dns_support_level")) != "disabled",
             line_length_limit: count("line_length_limit"),
-            discard_keywords: daemon
-                .config
-                .list(&own(&format!("discard_{hello}_keywords")))
-                .iter()
-                .map(|k| k.to_ascii_uppercase())
-                .collect(),
+            discard_keywords: Discard::parse(&daemon.string(&own(&format!("discard_{hello}_keywords")))),
             discard_keyword_maps: Maps::open(
                 &daemon.string(&own(&format!("discard_{hello}_keyword_address_maps"))),
                 &daemon.p,
             )?,
+            reply_filter: Maps::open(&daemon.string(&own("reply_filter")), &daemon.p)?,
             generic: AddressMap::open(daemon, generic, "generic"),
             own: OwnDomains::new(daemon)?,
             converts: !daemon.yes("disable_mime_output_conversion"),

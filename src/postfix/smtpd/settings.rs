@@ -186,7 +186,7 @@ const KEYWORDS: [&str; 12] = [
     "SMTPUTF8",
 ];
 
-/// `smtpd_discard_ehlo_keywords`
+/// `smtpd_discard_ehlo_keywords`, and what the client makes of its `smtp_discard_ehlo_keywords`.
 #[derive(Clone, Default, Debug)]
 pub struct Discard {
     words: Vec<String>,
@@ -203,7 +203,7 @@ impl Discard {
         Discard { words, silent }
     }
 
-    /// Is this keyword kept from clients?
+    /// Is this keyword passed over?
     pub fn has(&self, keyword: &str) -> bool {
         self.words.iter().any(|w| w == keyword)
     }
