@@ -68,9 +68,11 @@ pub async fn main(p: Process) -> i32 {
     let is_root = p.cred().uid == 0;
     let name = options.user.clone().unwrap_or_else(|| own_name.as_str().into());
     if !is_root {
-        // Whoever is not root may not tell the statistics process of it.
-        let text = "Error: net_connect_unix(/run/dovecot/stats-writer) failed: Permission denied";
-        p.eprint(format!("lda({name}): {text}\n")).await;
+        // Whoever is not root may not tell the statistics process of it, where there is one.
+        if p.exists(&format!("{}/master.pid", super::RUN)) {
+            let text = "Error: net_connect_unix(/run/dovecot/stats-writer) failed: Permission denied";
+            p.eprint(format!("lda({name}): {text}\n")).await;
+        }
     } else if options.user.is_none() {
         p.eprint("lda(root): Fatal: destination user parameter (-d user) not given\n").await;
         return exit::USAGE;

@@ -99,6 +99,7 @@ struct Settings {
     remote_domain: Rc<str>,
     delay_warning: std::time::Duration,
     long_ids: bool,
+    replace_stray: bool,
     full_name: FullName,
 }
 
@@ -165,6 +166,7 @@ impl<'d> Cleanup<'d> {
             header_size_limit: daemon.int("header_size_limit").max(1) as usize,
             remote_domain: daemon.string("remote_header_rewrite_domain"),
             delay_warning: daemon.seconds("delay_warning_time"),
+            replace_stray: daemon.yes("cleanup_replace_stray_cr_lf"),
             long_ids: daemon.yes("enable_long_queue_ids"),
             full_name: match &*daemon.string("header_from_format") {
                 "obsolete" => FullName::Comment,
@@ -346,7 +348,8 @@ impl<'d> Cleanup<'d> {
         sender: &Rc<str>,
     ) -> Result<Addressed, CleanupStatus> {
         let mut addressed = Addressed::default();
-        if !submission.internal
+        let copies = !submission.internal && !submission.unmapped;
+        if copies
             && !sender.is_empty()
             && let Some(copy) = self.copy_to(&self.bcc.by_sender, sender)
         {
@@ -356,14 +359,12 @@ impl<'d> Cleanup<'d> {
         for rcpt in &submission.recipients {
             self.add(id, submission, rcpt, false, &mut addressed).await?;
             let address = self.address(id, submission, Class::EnvelopeRecipient, &rcpt.address).await?;
-            if !submission.internal
-                && let Some(copy) = self.copy_to(&self.bcc.by_recipient, &address)
-            {
+            if copies && let Some(copy) = self.copy_to(&self.bcc.by_recipient, &address) {
                 self.add(id, submission, &copy, true, &mut addressed).await?;
             }
         }
         addressed.of_envelope = addressed.all.len();
-        if !submission.internal && !self.bcc.always.is_empty() && !addressed.all.is_empty() {
+        if copies && !self.bcc.always.is_empty() && !addressed.all.is_empty() {
             self.add(id, submission, &copy_for(self.bcc.always.clone()), true, &mut addressed).await?;
         }
         for copy in &submission.actions.bcc {

@@ -52,6 +52,8 @@ impl Dsn {
 pub struct Progress {
     /// When the connection stood, for an agent that makes one.
     pub connected: Option<Time>,
+    /// The how-manieth delivery over that connection it was.
+    pub uses: u32,
 }
 
 /// What happened to a recipient.
@@ -314,6 +316,8 @@ impl<'d> Delivery<'d> {
     ) {
         let r = &self.request;
         let connected = progress.connected.unwrap_or(self.started);
+        let used = (progress.uses > 1).then(|| format!("{relay}, conn_use={}", progress.uses));
+        let relay = used.as_deref().unwrap_or(relay);
         let times = [r.arrival, r.active.min(r.handed), self.started, connected, self.daemon.p.now()];
         self.daemon.msg.log(&line(&r.id, rcpt, relay, times, (&dsn.status, text), status));
     }

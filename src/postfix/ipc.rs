@@ -92,6 +92,10 @@ pub struct Submission {
     pub internal: bool,
     /// Are its addresses taken as they are? local's own tables have been asked already.
     pub unmapped: bool,
+    /// Its content is not looked at (`receive_override_options = no_header_body_checks`).
+    pub uninspected: bool,
+    /// Through what it goes (`content_filter`), as the program that took it is told.
+    pub filter: Option<Rc<str>>,
     /// Were the recipients found in the message (`sendmail -t`), behind what is inspected?
     pub recipients_last: bool,
     /// Is it refused already, and only inspected?
@@ -257,6 +261,17 @@ pub struct DeliveryRequest {
     pub file: Bytes,
     /// Where the message's own records start in it.
     pub data_offset: usize,
+    /// What to do about connections.
+    pub reuse: Reuse,
+}
+
+/// May a delivery agent use a connection that another delivery left, and leave its own to the next?
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Reuse {
+    /// It may use one (`DEL_REQ_FLAG_CONN_LOAD`).
+    pub load: bool,
+    /// It is to leave its own (`DEL_REQ_FLAG_CONN_STORE`).
+    pub store: bool,
 }
 
 impl DeliveryRequest {

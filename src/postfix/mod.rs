@@ -54,8 +54,10 @@ pub mod qmgr;
 pub mod qshape;
 pub mod queue;
 pub mod queue_id;
+pub mod receive_override;
 pub mod record;
 pub mod rewrite;
+pub mod scache;
 pub mod sendmail;
 pub mod server;
 pub mod showq;
@@ -80,7 +82,7 @@ use config::{Config, ConfigError, HostFacts};
 use std::rc::Rc;
 
 /// The programs: name, where it is installed, whether it has the rights of group postdrop, what runs.
-pub const PROGRAMS: [(&str, &[&str], bool, Program); 31] = [
+pub const PROGRAMS: [(&str, &[&str], bool, Program); 32] = [
     ("postfix", &["/usr/sbin/postfix"], false, |p| Box::pin(postfix::main(p))),
     ("postconf", &["/usr/sbin/postconf"], false, |p| Box::pin(postconf::main(p))),
     ("postalias", &["/usr/sbin/postalias"], false, |p| Box::pin(postalias::main(p))),
@@ -115,16 +117,13 @@ pub const PROGRAMS: [(&str, &[&str], bool, Program); 31] = [
     ("anvil", &["/usr/lib/postfix/sbin/anvil"], false, |p| Box::pin(anvil::main(p))),
     ("verify", &["/usr/lib/postfix/sbin/verify"], false, |p| Box::pin(verify::main(p))),
     ("spawn", &["/usr/lib/postfix/sbin/spawn"], false, |p| Box::pin(spawn::main(p))),
+    ("scache", &["/usr/lib/postfix/sbin/scache"], false, |p| Box::pin(scache::main(p))),
     ("idle", &IDLE, false, |p| Box::pin(server::idle(p))),
 ];
 
 /// Services of the stock master.cf that nothing in the lab calls: they start, and wait.
-const IDLE: [&str; 4] = [
-    "/usr/lib/postfix/sbin/tlsmgr",
-    "/usr/lib/postfix/sbin/proxymap",
-    "/usr/lib/postfix/sbin/scache",
-    "/usr/lib/postfix/sbin/postlogd",
-];
+const IDLE: [&str; 3] =
+    ["/usr/lib/postfix/sbin/tlsmgr", "/usr/lib/postfix/sbin/proxymap", "/usr/lib/postfix/sbin/postlogd"];
 
 /// The main.cf of a new host.
 const STOCK_MAIN_CF: &str =

@@ -5,6 +5,7 @@
 
 use super::ipc::{CleanupStatus, RewriteContext, Submission, TraceFlags};
 use super::queue::{self, Queue, QueueFile, SPOOL};
+use super::receive_override::ReceiveOverride;
 use super::server::Daemon;
 use crate::proto::message;
 use crate::world::clock::Time;
@@ -17,6 +18,13 @@ pub async fn main(p: Process) -> i32 {
         Ok(daemon) => daemon,
         Err(status) => return status,
     };
+    let overrides = match ReceiveOverride::read(&daemon) {
+        Ok(overrides) => overrides,
+        Err(text) => {
+            daemon.msg.log(&format!("fatal: {text}"));
+            return 1;
+        }
+    };
     let mut seen = daemon.p.now();
     while let Some(stream) = daemon.accept_always().await {
         let _ = stream.receive_any().await;
@@ -26,7 +34,7 @@ pub async fn main(p: Process) -> i32 {
             let since = std::mem::replace(&mut seen, daemon.p.now());
             let mut taken = 0;
             for (id, path) in letters(&daemon.p, since) {
-                pick_up(&daemon, &id, &path).await;
+                pick_up(&daemon, &overrides, &id, &path).await;
                 taken += u32::from(!daemon.p.exists(&path));
             }
             if taken == 0 {
@@ -53,7 +61,7 @@ fn letters(p: &Process, since: Time) -> Vec<(Rc<str>, String)> {
     new
 }
 
-async fn pick_up(daemon: &Daemon, old_id: &Rc<str>, path: &str) {
+async fn pick_up(daemon: &Daemon, overrides: &ReceiveOverride, old_id: &Rc<str>, path: &str) {
     let p = &daemon.p;
     let Ok(stat) = p.stat(path, false) else { return };
     if !queue::is_complete(&stat) {
@@ -70,7 +78,7 @@ async fn pick_up(daemon: &Daemon, old_id: &Rc<str>, path: &str) {
     };
     let Some(id) = stream.receive::<Rc<str>>().await else { return };
     daemon.msg.log(&format!("{id}: uid={} from=<{}>", stat.uid, file.sender));
-    let submission = submission(daemon, &id, stat.uid, &file);
+    let submission = submission(daemon, overrides, &id, stat.uid, &file);
     let what = |s: &Submission| format!("from {}, for {} recipients", s.sender, s.recipients.len());
     if stream.send(what, submission).is_err() {
         return;
@@ -105,11 +113,17 @@ fn queue_name(path: &str) -> &str {
     path.strip_prefix(SPOOL).unwrap_or(path).trim_start_matches('/')
 }
 
-fn submission(daemon: &Daemon, id: &str, uid: u32, file: &QueueFile) -> Submission {
+fn submission(
+    daemon: &Daemon,
+    overrides: &ReceiveOverride,
+    id: &str,
+    uid: u32,
+    file: &QueueFile,
+) -> Submission {
     let now = daemon.p.now();
     let by = format!("{} ({}, from userid {uid})", daemon.string("myhostname"), daemon.string("mail_name"));
     let trace = TraceFlags::read(file.attribute("trace_flags").as_deref());
-    Submission {
+    let mut submission = Submission {
         arrival: file.arrival,
         context: RewriteContext::Local,
         full_name: file.full_name.clone(),
@@ -127,7 +141,9 @@ fn submission(daemon: &Daemon, id: &str, uid: u32, file: &QueueFile) -> Submissi
         internal: false,
         recipients_last: file.recipients.first().is_some_and(|r| r.offset as usize > file.data_offset),
         ..Submission::default()
-    }
+    };
+    overrides.mark(&mut submission);
+    submission
 }
 
 /// Tells the sender of a message that may never enter the queue.

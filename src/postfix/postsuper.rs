@@ -206,11 +206,12 @@ fn release(p: &Process, id: &Rc<str>) -> Sys<()> {
     queue::rename(p, id, Queue::Hold, Queue::Deferred)
 }
 
-/// Marks the message: it goes back to its sender after the next try. `false` if it is marked already.
+/// Marks the message: it goes back to its sender when the queue manager comes to it. `false` if it is marked already, or
+/// has not come into a queue of the queue manager yet.
 fn expire(p: &Process, queue: Queue, id: &Rc<str>) -> Sys<bool> {
     let path = queue.path(id);
     let stat = p.stat(&path, false)?;
-    if queue::is_expired(&stat) {
+    if queue == Queue::Maildrop || queue::is_expired(&stat) {
         return Ok(false);
     }
     p.chmod(&path, stat.mode & 0o7777 | queue::EXPIRED)?;

@@ -326,6 +326,6 @@ impl Qmgr {
     fn next_try(&self, arrival: Time) -> Time {
         let now = Time::from_unix(self.daemon.p.now().unix());
         let age = now - Time::from_unix(arrival.unix());
-        now + age.clamp(self.settings.minimal_backoff, self.settings.maximal_backoff)
+        now + age.min(self.settings.maximal_backoff).max(self.settings.minimal_backoff)
     }
 }

@@ -9,15 +9,14 @@
 //! Standards: RFC 5321 (section 5.1, which host), RFC 7505 (null MX), RFC 2033 (LMTP), RFC 2920
 //! (PIPELINING), RFC 1870 (SIZE), RFC 3461 (DSN), RFC 6152 (8BITMIME), RFC 3207 (STARTTLS), RFC 4954
 //! (AUTH).
-//!
-//! # Simplifications
-//! No connection cache: `smtp_connection_cache_*` and `smtp_connection_reuse_*` have no effect.
+//! [`reuse`] leaves connections to the next delivery.
 //!
 //! Diagnostics: a line for each host that cannot be reached, one for each recipient.
 
 mod destination;
 mod downgrade;
 mod generic;
+mod reuse;
 mod sasl;
 mod session;
 mod settings;
@@ -26,6 +25,7 @@ mod tls;
 use super::deliver::{Delivery, Dsn};
 use super::queue::Recipient;
 use super::rewrite::Rewriter;
+use super::scache::By;
 use super::server::Daemon;
 use crate::world::clock::Duration;
 use crate::world::errno::Errno;
@@ -149,6 +149,11 @@ impl Client<'_> {
         counts: &mut Counts,
     ) -> Result<(), Failure> {
         let settings = self.settings;
+        // Whoever is still left then tries elsewhere.
+        let kept = self.over_kept(site, left, counts).await;
+        if left.is_empty() {
+            return kept;
+        }
         let destination = Destination::find(self.daemon, settings, site).await?;
         let unlimited = |n: usize| if n == 0 { usize::MAX } else { n };
         let (addresses, sessions) = (unlimited(settings.address_limit), unlimited(settings.session_limit));
@@ -177,8 +182,14 @@ impl Client<'_> {
         left: &mut Vec<Recipient>,
         counts: &mut Counts,
     ) -> Result<(), Failure> {
+        if self.reuse_for(site).load
+            && let Some(session) = self.resume(By::Server, &host.relay(), site, is_final).await
+        {
+            counts.sessions += 1;
+            return self.converse(session, site, left).await;
+        }
         let mut level = self.settings.tls.level_for(self.daemon, site, host)?;
-        let mut session = loop {
+        let session = loop {
             let mut session = Session::new(self, host, self.call(host).await?, level, is_final);
             match session.hello(site).await {
                 Ok(()) => break session,
@@ -187,7 +198,7 @@ impl Client<'_> {
             }
         };
         counts.sessions += 1;
-        session.transfer(left).await
+        self.converse(session, site, left).await
     }
 
     async fn call(&self, host: &Host) -> Result<Stream, Failure> {

@@ -99,7 +99,17 @@ impl Procmail {
     async fn write_mbox(&mut self, name: &str, content: Vec<u8>) -> Sys<()> {
         self.set_last_folder(name).await;
         self.tell(|| format!("Opening \"{name}\"")).await;
-        let file = self.as_mailbox_owner(|p| p.open(name, OpenFlags::APPEND, 0o666))?;
+        let file = if self.mail_group.is_some() && name == self.original_mailbox() {
+            // The system mailbox is made for the group, too, that may write beside it.
+            self.as_mailbox_owner(|p| {
+                let mask = p.set_umask(p.umask() & !0o070);
+                let file = p.open(name, OpenFlags::APPEND, 0o666);
+                p.set_umask(mask);
+                file
+            })?
+        } else {
+            self.p.open(name, OpenFlags::APPEND, 0o666)?
+        };
         self.tell(|| "Acquiring kernel-lock".to_owned()).await;
         if file.lock(LockKind::Exclusive, KERNEL_LOCK).await.is_err() {
             self.say("Kernel-lock failed").await;

@@ -79,7 +79,7 @@ impl Procmail {
             Abstract::On => at_end,
             Abstract::All => true,
         };
-        if due && !self.last_folder.is_empty() {
+        if due && (at_end || !self.last_folder.is_empty()) {
             let text = abstract_of(&self.message, &self.last_folder, self.last_size);
             self.log(text).await;
         }

@@ -150,6 +150,14 @@ impl Procmail {
         self.rename_file();
     }
 
+    /// Leaves the rcfile with all that it includes; is there another one?
+    pub async fn leave_rcfile(&mut self) -> bool {
+        while self.frames.last().is_some_and(|frame| frame.next > 0) {
+            self.leave_file().await;
+        }
+        !self.frames.is_empty()
+    }
+
     fn rename_file(&mut self) {
         if let Some(file) = self.frames.iter().rev().find_map(|f| f.file.clone()) {
             self.rcfile = file;

@@ -118,6 +118,7 @@ impl Procmail {
 
     async fn act_on(&mut self, name: &str, value: &str) {
         match name {
+            "HOST" if *value != **self.p.host().name() => self.leave_host().await,
             "MAILDIR" if self.p.chdir(value).is_err() => self.say_of("Couldn't chdir to", value).await,
             "LOGFILE" => self.open_log(value).await,
             "LOG" => self.log(value.to_owned()).await,
@@ -144,6 +145,15 @@ impl Procmail {
             "LOCKFILE" => self.global_lock(value).await,
             "DROPPRIVS" if switched_on(value) => self.drop_privileges(),
             _ => {}
+        }
+    }
+
+    /// `HOST` is another than this one: what is left of the rcfile is for that one.
+    async fn leave_host(&mut self) {
+        self.tell(|| format!("HOST mismatched \"{}\"", self.p.host().name())).await;
+        if !self.leave_rcfile().await {
+            // Nothing is left to be done, and that is no failure.
+            self.delivered = true;
         }
     }
 

@@ -1,15 +1,19 @@
 //! What the headers of a message or of a part of it say of its content (RFC 2045).
 
-/// Type and boundary of a content.
+/// Type, boundary and encoding of a content.
 #[derive(Default, Clone, Debug)]
 pub struct ContentType {
     kind: String,
     boundary: Option<String>,
+    encoding: String,
 }
 
 impl ContentType {
-    /// Takes note of a header, if it is the one.
+    /// Takes note of a header, if it is one of the two that count.
     pub fn note(&mut self, name: &str, value: &str) {
+        if name.eq_ignore_ascii_case("content-transfer-encoding") {
+            self.encoding = value.trim().to_ascii_lowercase();
+        }
         if !name.eq_ignore_ascii_case("content-type") {
             return;
         }
@@ -19,6 +23,11 @@ impl ContentType {
             let (name, value) = p.split_once('=')?;
             name.trim().eq_ignore_ascii_case("boundary").then(|| value.trim().trim_matches('"').to_owned())
         });
+    }
+
+    /// The encoding, in lower case; empty where none is told.
+    pub fn encoding(&self) -> &str {
+        &self.encoding
     }
 
     /// The boundary between its parts, where it has parts.

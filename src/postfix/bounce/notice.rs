@@ -53,7 +53,7 @@ impl Notice {
         }
         let template = templates.of(self.class());
         let content = file.content();
-        self.headers(daemon, &mut out, &boundary, to, now, template, &content);
+        out.push_str(&self.headers(daemon, &boundary, to, now, template, &content));
         let part = |out: &mut String, description: &str, kind: &str, eight_bit: bool| {
             let _ = write!(out, "--{boundary}\nContent-Description: {description}\nContent-Type: {kind}\n");
             if eight_bit {
@@ -102,13 +102,12 @@ impl Notice {
     fn headers(
         self,
         daemon: &Daemon,
-        out: &mut String,
         boundary: &str,
         to: &str,
         now: Time,
         template: &Template,
         content: &[u8],
-    ) {
+    ) -> String {
         let origin = daemon.string("myorigin");
         let to = if to.contains('@') { to.to_owned() } else { format!("{to}@{origin}") };
         // The built-in sender is written in full; another is completed by cleanup.
@@ -128,15 +127,14 @@ impl Notice {
             _ => &template.subject,
         };
         let auto = if self.to_postmaster { "auto-generated" } else { "auto-replied" };
-        let _ = write!(
-            out,
+        format!(
             "Date: {}\nFrom: {from}\nSubject: {subject}\nTo: {}\n{thread}\
              Auto-Submitted: {auto}\nMIME-Version: 1.0\n\
              Content-Type: multipart/report; report-type=delivery-status;\n\tboundary=\"{boundary}\"\n\
              Content-Transfer-Encoding: 8bit\n\nThis is a MIME-encapsulated message.\n\n",
             message::date_with_zone(now.unix()),
             address::quote(&to),
-        );
+        )
     }
 
     fn for_people(self, entry: &Entry, out: &mut String) {

@@ -21,10 +21,23 @@ pub struct Checks {
     pub body_limit: usize,
     /// The content is looked at as MIME.
     pub mime_processing: bool,
+    /// What of MIME must be right.
+    strict: Strict,
     /// Characters of which no message may have any.
     reject: Vec<u8>,
     /// Characters that are taken out.
     strip: Vec<u8>,
+}
+
+/// What is refused that MIME does not allow (`strict_8bitmime` and its kin).
+#[derive(Clone, Copy)]
+pub struct Strict {
+    /// Octets beyond ASCII in headers.
+    pub headers: bool,
+    /// The same in bodies that are not declared to hold them.
+    pub body: bool,
+    /// An encoding over contents that are made of others.
+    pub encoding: bool,
 }
 
 /// What is looked at.
@@ -81,6 +94,11 @@ impl Checks {
             nested: maps(Part::Nested),
             body: maps(Part::Body),
             body_limit: daemon.int("body_checks_size_limit").max(0) as usize,
+            strict: Strict {
+                headers: daemon.yes("strict_7bit_headers") || daemon.yes("strict_8bitmime"),
+                body: daemon.yes("strict_8bitmime_body") || daemon.yes("strict_8bitmime"),
+                encoding: daemon.yes("strict_mime_encoding_domain"),
+            },
             reject: unescape(&daemon.string("message_reject_characters")),
             strip: unescape(&daemon.string("message_strip_characters")),
             mime_processing: !daemon.yes("disable_mime_input_processing"),
@@ -89,7 +107,9 @@ impl Checks {
 
     /// Has anything behind the message's own headers to be looked at?
     pub fn look_at_body(&self) -> bool {
-        !(self.mime.is_empty() && self.nested.is_empty() && self.body.is_empty())
+        let Strict { headers, body, encoding } = self.strict;
+        let is_strict = self.mime_processing && (headers || body || encoding);
+        is_strict || !(self.mime.is_empty() && self.nested.is_empty() && self.body.is_empty())
     }
 
     fn table(&self, part: Part) -> Option<&Maps> {
@@ -154,7 +174,7 @@ impl<'c> Inspector<'c> {
             }
         }
         // What the mail system itself writes is not inspected.
-        let (actions, done) = (s.actions.clone(), s.internal);
+        let (actions, done) = (s.actions.clone(), s.internal || s.uninspected);
         Inspector { daemon, checks, id, about, actions, refused: None, done }
     }
 
@@ -176,6 +196,28 @@ impl<'c> Inspector<'c> {
             self.act(Part::Any, &String::from_utf8_lossy(shown), "REJECT disallowed character");
         } else if content.iter().any(|b| strip.contains(b)) {
             *content = content.iter().copied().filter(|b| !strip.contains(b)).collect();
+        }
+    }
+
+    /// What is refused of MIME; nothing where nothing is looked for any more.
+    pub fn strict(&self) -> Strict {
+        let on = self.checks.mime_processing && !self.done;
+        let Strict { headers, body, encoding } = self.checks.strict;
+        Strict { headers: on && headers, body: on && body, encoding: on && encoding }
+    }
+
+    /// Refuses the message for what MIME does not allow.
+    pub fn mime_error(&mut self, what: &str, content: &str) {
+        let (id, about) = (self.id, &self.about);
+        let shown = printable(content);
+        self.daemon.msg.log(&format!("{id}: reject: mime-error {what}: {shown} from {about}"));
+        self.refuse(550, "5.6.0", what);
+    }
+
+    /// A header must not have octets beyond ASCII, where that counts.
+    pub fn seven_bit_header(&mut self, header: &str) {
+        if self.strict().headers && !header.is_ascii() {
+            self.mime_error("improper use of 8-bit data in message header", header);
         }
     }
 

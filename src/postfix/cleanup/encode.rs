@@ -4,8 +4,17 @@ use super::{Addressed, Cleanup, Message};
 use crate::postfix::ipc::{ClientInfo, RewriteContext, Submission};
 use crate::postfix::queue::{self, Recipient};
 use crate::postfix::record::{self, Type};
+use std::borrow::Cow;
 
 impl Cleanup<'_> {
+    /// A text with a blank for each carriage return that ends no line (`cleanup_replace_stray_cr_lf`).
+    fn without_stray<'t>(&self, text: &'t [u8]) -> Cow<'t, [u8]> {
+        match self.settings.replace_stray && memchr::memchr(b'\r', text).is_some() {
+            true => text.iter().map(|b| if *b == b'\r' { b' ' } else { *b }).collect(),
+            false => Cow::Borrowed(text),
+        }
+    }
+
     /// The whole queue file.
     pub(super) fn encode(
         &self,
@@ -23,8 +32,7 @@ impl Cleanup<'_> {
         if s.client.is_some() {
             attr(&mut file, "log_ident", id);
         }
-        let filter = self.daemon.string("content_filter");
-        if !s.internal && !filter.is_empty() {
+        if let Some(filter) = &s.filter {
             record::put(&mut file, Type::Filter, filter.as_bytes());
         }
         self.attributes(s, &mut file);
@@ -46,8 +54,8 @@ impl Cleanup<'_> {
         put_recipients(&mut file, recipients.of_envelope());
         record::put(&mut file, Type::Message, b"");
         let data = file.len();
-        put_lines(&mut file, &message.headers);
-        put_lines(&mut file, &message.body);
+        put_lines(&mut file, &self.without_stray(&message.headers));
+        put_lines(&mut file, &self.without_stray(&message.body));
         let size = file.len() - data;
         record::put(&mut file, Type::Extra, b"");
         // What was decided while the message was read overrides what was said before.

@@ -91,6 +91,7 @@ impl<'s> Pass<'s> {
                 true => Fate::Keep,
                 false => {
                     let text = String::from_utf8_lossy(header.strip_suffix(b"\n").unwrap_or(header));
+                    inspector.seven_bit_header(&text);
                     let mime = std::str::from_utf8(name).is_ok_and(mime::is_about_mime);
                     inspector.look(if mime { Part::Mime } else { Part::Primary }, &text)
                 }
@@ -143,7 +144,7 @@ impl<'s> Pass<'s> {
             "to" | "cc" => self.has.recipient = true,
             "resent-date" => self.has.resent_date = true,
             "resent-from" => self.has.resent_from = true,
-            "content-type" => self.content_type.note(&name, &value()),
+            "content-type" | "content-transfer-encoding" => self.content_type.note(&name, &value()),
             _ => {}
         }
         self.has.resent |= name.starts_with("resent-");

@@ -29,6 +29,8 @@ pub struct Walk<'i, 'c> {
     state: State,
     boundaries: Vec<String>,
     content_type: ContentType,
+    /// Is this part declared to hold octets beyond ASCII?
+    eight_bit: bool,
     /// A header whose end has not come.
     header: String,
     /// Octets of this part's body so far.
@@ -45,8 +47,18 @@ impl<'i, 'c> Walk<'i, 'c> {
         content_type: ContentType,
     ) -> Self {
         let state = State::Body;
-        let (boundaries, header, out) = (Vec::new(), String::new(), Vec::new());
-        let mut walk = Walk { inspector, mime, limit, state, boundaries, content_type, header, seen: 0, out };
+        let mut walk = Walk {
+            inspector,
+            mime,
+            limit,
+            state,
+            boundaries: Vec::new(),
+            content_type,
+            eight_bit: false,
+            header: String::new(),
+            seen: 0,
+            out: Vec::new(),
+        };
         walk.begin_content();
         walk
     }
@@ -105,6 +117,12 @@ impl<'i, 'c> Walk<'i, 'c> {
     fn begin_content(&mut self) {
         self.seen = 0;
         self.state = State::Body;
+        let encoding = self.content_type.encoding();
+        self.eight_bit = matches!(encoding, "8bit" | "binary");
+        let is_identity = self.eight_bit || matches!(encoding, "" | "7bit");
+        if self.inspector.strict().encoding && self.content_type.is_composite() && !is_identity {
+            self.inspector.mime_error("invalid message/* or multipart/* encoding domain", encoding);
+        }
         if !self.mime || self.boundaries.len() >= DEEPEST {
             return;
         }
@@ -131,6 +149,7 @@ impl<'i, 'c> Walk<'i, 'c> {
         let (name, value) = header.split_once(':').unwrap_or((&header, ""));
         let name = name.trim_end();
         self.content_type.note(name, value);
+        self.inspector.seven_bit_header(&header);
         let part = match self.state {
             State::Headers(Part::Nested) if !is_about_mime(name) => Part::Nested,
             _ => Part::Mime,
@@ -139,6 +158,9 @@ impl<'i, 'c> Walk<'i, 'c> {
     }
 
     fn body_line(&mut self, raw: &[u8], text: &str) {
+        if !self.eight_bit && self.inspector.strict().body && !raw.is_ascii() {
+            self.inspector.mime_error("improper use of 8-bit data in message body", text);
+        }
         let looks = self.seen < self.limit && !text.is_empty();
         self.seen += raw.len();
         match looks {

@@ -4,7 +4,7 @@ use super::token;
 use super::{Expansion, State, Status, Work};
 use crate::postfix::deliver::Dsn;
 use crate::postfix::dict::Found;
-use crate::postfix::queue::notify;
+use crate::postfix::queue::{Recipient, notify};
 use crate::trace::{Decision, Outcome, Place};
 use std::rc::Rc;
 
@@ -105,7 +105,13 @@ impl<'a> Work<'a> {
             status = status.and(self.destination(&next, destination).await);
         }
         if status == Status::Done && state.rcpt.dsn_notify & notify::SUCCESS != 0 {
-            self.report_expansion(state, if resent { "delivered" } else { "expanded" }).await;
+            if resent {
+                // What it was written as belongs to the life before.
+                let rcpt = Recipient { original: "".into(), ..state.rcpt.clone() };
+                self.report_expansion(&State { rcpt, ..state.clone() }, "delivered").await;
+            } else {
+                self.report_expansion(state, "expanded").await;
+            }
         }
         status
     }

@@ -4,7 +4,7 @@ use super::site::{Admission, Pace, SiteName};
 use super::{Qmgr, Transport, queue};
 use crate::postfix::bounce::{self, Report, ReportKind};
 use crate::postfix::deliver::{self, Dsn};
-use crate::postfix::ipc::{AddressClass, DeliveryReport, DeliveryRequest, RewriteContext, TraceFlags};
+use crate::postfix::ipc::{AddressClass, DeliveryReport, DeliveryRequest, Reuse, RewriteContext, TraceFlags};
 use crate::postfix::queue::{Queue, QueueFile, Recipient, SPOOL};
 use crate::postfix::record::{Malformed, Type};
 use crate::postfix::verify;
@@ -30,6 +30,8 @@ pub struct Message {
     envid: Rc<str>,
     eight_bit: bool,
     deferred: Cell<bool>,
+    /// An administrator wants it returned without another try (`postsuper -e`).
+    given_up: bool,
     /// Somebody wants it tried now (`postqueue -f`, `-i`, `-s`).
     flush: bool,
 }
@@ -39,8 +41,13 @@ impl Message {
     pub fn read(p: &Process, id: Rc<str>, flush: bool) -> Result<Message, Malformed> {
         let file = p.read_file(&Queue::Active.path(&id)).map_err(|_| Malformed { offset: 0 })?;
         let file = QueueFile::parse(file)?;
-        // What was said of the last try, if there was one, is no longer true.
-        let _ = p.unlink(&queue::path("defer", &id));
+        // What was said of the last try, if there was one, is no longer true, unless it was the last.
+        let defer_log = queue::path("defer", &id);
+        let expired = p.stat(&Queue::Active.path(&id), false).is_ok_and(|s| queue::is_expired(&s));
+        let given_up = expired && p.exists(&defer_log);
+        if !given_up {
+            let _ = p.unlink(&defer_log);
+        }
         let attribute = |name: &str| file.attribute(name);
         Ok(Message {
             since: p.now(),
@@ -52,7 +59,8 @@ impl Message {
             ret_full: attribute("ret_flags").map(|v| v == "1"),
             envid: attribute("envelope_id").map_or_else(|| "".into(), Into::into),
             eight_bit: attribute("encoding").is_some_and(|v| v == "8bit"),
-            deferred: Cell::new(false),
+            deferred: Cell::new(given_up),
+            given_up,
             flush,
             id,
             file,
@@ -91,7 +99,7 @@ pub async fn deliver(qmgr: Rc<Qmgr>, message: Rc<Message>) {
         file.size,
         file.recipients.len()
     ));
-    let batches = qmgr.sort(&message).await;
+    let batches = if message.given_up { Vec::new() } else { qmgr.sort(&message).await };
     qmgr.feed();
     let open = Rc::new(Open { left: Cell::new(batches.len()), waiting: RefCell::default() });
     let mut batches = batches.into_iter();
@@ -326,13 +334,15 @@ impl Qmgr {
             self.sites.enter(world, name, whole).await;
         }
         match self.sites.enter(world, &batch.site, &pace).await {
-            Admission::Go => {
-                let report = self.hand_over(message, &batch.transport, batch.nexthop, batch.recipients).await;
+            Admission::Go(reuse) => {
+                let Batch { transport, nexthop, recipients, .. } = batch;
+                let report = self.hand_over(message, &transport, nexthop, recipients, reuse).await;
                 message.deferred.set(message.deferred.get() | report.deferred);
                 self.sites.done(world, &batch.site, report.site_down.as_ref(), &pace);
             }
             Admission::Down(reason) => {
-                let report = self.hand_over(message, "retry", reason, batch.recipients).await;
+                let report =
+                    self.hand_over(message, "retry", reason, batch.recipients, Reuse::default()).await;
                 message.deferred.set(message.deferred.get() | report.deferred);
             }
         }
@@ -387,6 +397,7 @@ impl Qmgr {
         transport: &str,
         nexthop: Rc<str>,
         recipients: Vec<Recipient>,
+        reuse: Reuse,
     ) -> DeliveryReport {
         let p = &self.daemon.p;
         let path = format!("{SPOOL}/private/{transport}");
@@ -410,6 +421,7 @@ impl Qmgr {
             trace: message.trace,
             file: message.file.file.clone(),
             data_offset: message.file.data_offset,
+            reuse,
         };
         let first = request.recipients.first().map(|r| r.address.clone()).unwrap_or_else(|| "".into());
         let id = message.id.clone();
@@ -443,7 +455,7 @@ impl Qmgr {
             return DeliveryReport { deferred: true, site_down: None };
         }
         let nexthop = format!("{} {}", dsn.status, dsn.reason).into();
-        Box::pin(self.hand_over(message, "retry", nexthop, recipients)).await
+        Box::pin(self.hand_over(message, "retry", nexthop, recipients, Reuse::default())).await
     }
 
     /// All recipients have had their try: the message goes, waits, or goes back.

@@ -9,6 +9,7 @@
 //! another try.
 
 use crate::postfix::deliver::Dsn;
+use crate::postfix::ipc::Reuse;
 use crate::world::World;
 use crate::world::agenda::TaskId;
 use crate::world::clock::{Duration, Time};
@@ -41,6 +42,10 @@ struct Site {
     down: Option<(Time, Rc<str>)>,
     /// No delivery begins before this.
     not_before: Time,
+    /// The second in which the last delivery ended.
+    last_done: Option<u64>,
+    /// What the agents are told about connections.
+    reuse: Reuse,
 }
 
 /// How fast deliveries to a destination may follow each other.
@@ -60,8 +65,8 @@ pub struct Pace {
 
 /// May a delivery go on?
 pub enum Admission {
-    /// Yes; [`Sites::done`] must follow.
-    Go,
+    /// Yes, and this about connections; [`Sites::done`] must follow.
+    Go(Reuse),
     /// No: the destination is down. This is where to go instead by way of `retry`.
     Down(Rc<str>),
 }
@@ -83,6 +88,11 @@ impl Sites {
         poll_fn(|_| {
             let mut sites = self.sites.borrow_mut();
             let site = sites.entry(name.clone()).or_insert_with(|| Site::new(pace));
+            let me = world.current_task();
+            // Until here a task that was woken counts among those that wait.
+            if let Some(at) = site.waiting.iter().position(|task| Some(*task) == me) {
+                site.waiting.remove(at);
+            }
             if let Some((until, reason)) = &site.down {
                 if world.now() < *until {
                     return Poll::Ready((Admission::Down(reason.clone()), Duration::ZERO));
@@ -94,16 +104,13 @@ impl Sites {
             if site.running < site.window {
                 let now = world.now();
                 if now < site.not_before {
-                    return Poll::Ready((Admission::Go, site.not_before - now));
+                    return Poll::Ready((Admission::Go(site.reuse), site.not_before - now));
                 }
                 site.running += 1;
-                return Poll::Ready((Admission::Go, Duration::ZERO));
+                site.decide_on_reuse(now);
+                return Poll::Ready((Admission::Go(site.reuse), Duration::ZERO));
             }
-            if let Some(task) = world.current_task()
-                && !site.waiting.contains(&task)
-            {
-                site.waiting.push_back(task);
-            }
+            site.waiting.extend(me);
             Poll::Pending
         })
         .await
@@ -114,6 +121,7 @@ impl Sites {
         let mut sites = self.sites.borrow_mut();
         let Some(site) = sites.get_mut(name) else { return };
         site.running = site.running.saturating_sub(1);
+        site.last_done = Some(world.now().unix());
         match down {
             None => {
                 if site.down.take().is_some() {
@@ -134,14 +142,15 @@ impl Sites {
                 if pace.failed_cohorts > 0 && site.failed_cohorts >= pace.failed_cohorts as f64 {
                     let reason = format!("{} delivery temporarily suspended: {}", dsn.status, dsn.reason);
                     site.down.get_or_insert((world.now() + pace.rest, reason.into()));
+                    site.reuse = Reuse::default();
                 }
             }
         }
         site.not_before = world.now() + pace.delay;
         let free = if site.down.is_some() { usize::MAX } else { site.window.saturating_sub(site.running) };
         let n = free.min(site.waiting.len());
-        for task in site.waiting.drain(..n) {
-            world.wake(task);
+        for task in site.waiting.iter().take(n) {
+            world.wake(*task);
         }
         // Of what is not in use only that is remembered which is left alone: who fails by himself, once
         // in a while, is tried again and again.
@@ -180,6 +189,21 @@ impl Site {
             has_shrunk: false,
             down: None,
             not_before,
+            last_done: None,
+            reuse: Reuse::default(),
+        }
+    }
+
+    /// Connections are kept once deliveries follow one another, and as long as there are others beside
+    /// one or before it; those that are kept are used up.
+    fn decide_on_reuse(&mut self, now: Time) {
+        let is_back_to_back = self.last_done.is_some_and(|then| then + 1 >= now.unix());
+        if !self.reuse.store {
+            if is_back_to_back {
+                self.reuse = Reuse { load: true, store: true };
+            }
+        } else if self.running <= 1 && !is_back_to_back {
+            self.reuse.store = false;
         }
     }
 }

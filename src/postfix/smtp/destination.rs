@@ -14,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 /// Where SMTP servers listen.
-const SMTP_PORT: u16 = 25;
+pub const SMTP_PORT: u16 = 25;
 
 /// Where a host is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,7 +119,7 @@ impl Destination {
 }
 
 /// The parts of a next hop: name, port, and whether it stands in brackets.
-fn split<'n>(daemon: &Daemon, settings: &Settings, nexthop: &'n str) -> (&'n str, u16, bool) {
+pub(super) fn split<'n>(daemon: &Daemon, settings: &Settings, nexthop: &'n str) -> (&'n str, u16, bool) {
     let port = |text: &str| crate::postfix::port(&daemon.p, text).unwrap_or(settings.port);
     if let Some(rest) = nexthop.strip_prefix('[') {
         let (name, after) = rest.split_once(']').unwrap_or((rest, ""));

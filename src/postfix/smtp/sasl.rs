@@ -71,6 +71,11 @@ impl Settings {
         })
     }
 
+    /// Are sessions logged in, where a password is known?
+    pub fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
     /// The tables, for a look whether they have changed.
     pub fn tables(&self) -> &Maps {
         &self.passwords

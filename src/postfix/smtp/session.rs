@@ -1,7 +1,8 @@
 //! One SMTP or LMTP session: greeting, handshake, and the message with its recipients.
 
 use super::Client;
-use super::destination::{Host, Place, Trouble};
+use super::destination::{Host, Place, SMTP_PORT, Trouble};
+use super::reuse::Connection;
 use super::settings::{Protocol, Settings};
 use super::tls::Level;
 use crate::postfix::deliver::{Delivery, Dsn, Progress};
@@ -14,6 +15,8 @@ use crate::world::clock::{Duration, Time};
 use crate::world::stream::Stream;
 use crate::world::tls::Tls;
 use bytes::BytesMut;
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt::Write;
 
 /// Why a host did not do what it should.
@@ -120,7 +123,7 @@ pub struct Session<'a> {
     pub(super) daemon: &'a Daemon,
     pub(super) settings: &'a Settings,
     pub(super) delivery: &'a Delivery<'a>,
-    pub(super) host: &'a Host,
+    pub(super) host: Cow<'a, Host>,
     pub(super) stream: Stream,
     connected: Time,
     input: BytesMut,
@@ -130,6 +133,14 @@ pub struct Session<'a> {
     pub(super) tls: Option<Tls>,
     /// No other server is tried after this one.
     pub(super) is_final: bool,
+    /// The how-manieth delivery over this connection it is.
+    uses: u32,
+    /// Since when the connection stands.
+    since: Time,
+    /// Is the connection left to the next delivery?
+    keeps: bool,
+    /// Could it serve another?
+    is_sound: Cell<bool>,
 }
 
 impl<'a> Session<'a> {
@@ -137,6 +148,16 @@ impl<'a> Session<'a> {
     pub fn new(
         client: &'a Client<'a>,
         host: &'a Host,
+        stream: Stream,
+        level: Level,
+        is_final: bool,
+    ) -> Session<'a> {
+        Session::on(client, Cow::Borrowed(host), stream, level, is_final)
+    }
+
+    fn on(
+        client: &'a Client<'a>,
+        host: Cow<'a, Host>,
         stream: Stream,
         level: Level,
         is_final: bool,
@@ -155,7 +176,46 @@ impl<'a> Session<'a> {
             level,
             tls: None,
             is_final,
+            uses: 1,
+            since: daemon.p.now(),
+            keeps: false,
+            is_sound: Cell::new(true),
         }
+    }
+
+    /// On a connection that another delivery has left.
+    pub(super) fn resumed(client: &'a Client<'a>, kept: Connection, is_final: bool) -> Session<'a> {
+        let Connection { host, stream, input, features, uses, since } = kept;
+        let host = Cow::Owned(host);
+        let session = Session::on(client, host, stream, Level::None, is_final);
+        Session { input, features, uses: uses + 1, since, ..session }
+    }
+
+    /// Is the server still there, and has forgotten what was before?
+    pub(super) async fn is_willing(&mut self) -> bool {
+        let limit = self.settings.rset_timeout;
+        // Nobody need know what becomes of a connection that another delivery has left.
+        let is_final = std::mem::replace(&mut self.is_final, true);
+        let reset = self.stream.write("RSET\r\n").await.is_ok()
+            && self.receive(Step::Mail, limit).await.is_ok_and(|reply| reply.code / 100 == 2);
+        self.is_final = is_final;
+        reset
+    }
+
+    /// The connection is left to the next delivery if that is wanted, and nothing is against it.
+    pub(super) fn keep_if(&mut self, wanted: bool) {
+        let settings = self.settings;
+        let limit = settings.reuse_count_limit;
+        let is_young = self.daemon.p.now() - self.since < settings.reuse_time_limit;
+        let is_open = self.tls.is_none() && self.level == Level::None && !settings.sasl.is_enabled();
+        self.keeps = wanted && is_open && is_young && (limit == 0 || self.uses <= limit);
+    }
+
+    /// The connection, where it is to be left to the next delivery.
+    pub(super) fn into_kept(self) -> Option<Connection> {
+        let Session { host, stream, input, features, uses, since, .. } = self;
+        let is_kept = self.keeps && self.is_sound.get();
+        is_kept.then(|| Connection { host: host.into_owned(), stream, input, features, uses, since })
     }
 
     /// Greeting and handshake, TLS and login, on behalf of the next hop `site`.
@@ -226,6 +286,10 @@ impl<'a> Session<'a> {
     }
 
     fn is_own_name(&self, reply: &Reply) -> bool {
+        // On another port a program of this host's may well answer, such as a content filter.
+        if !matches!(self.host.place, Place::Inet(address) if address.port() == SMTP_PORT) {
+            return false;
+        }
         let name = reply.lines.first().and_then(|l| l.split_ascii_whitespace().next()).unwrap_or_default();
         name.eq_ignore_ascii_case(&self.settings.myhostname)
     }
@@ -374,7 +438,7 @@ impl<'a> Session<'a> {
             content = super::downgrade::to_seven_bits(&content);
         }
         let mut wire = dot::encode(&content, self.settings.line_length_limit);
-        if self.features.pipelining {
+        if self.features.pipelining && !self.keeps {
             wire.extend_from_slice(b"QUIT\r\n");
         }
         let sent = self.daemon.p.timeout(self.settings.data_xfer_timeout, self.stream.write(wire)).await;
@@ -383,11 +447,7 @@ impl<'a> Session<'a> {
             return self.lmtp_answers(accepted).await;
         }
         let reply = self.receive(Step::End, self.settings.data_done_timeout).await?;
-        if self.features.pipelining {
-            self.farewell().await;
-        } else {
-            self.leave().await;
-        }
+        self.part().await;
         if reply.code / 100 != 2 {
             return self.all_failed(accepted, &reply, Step::End).await;
         }
@@ -428,11 +488,7 @@ impl<'a> Session<'a> {
             let dsn = self.said(&reply, Step::End);
             failure = self.refused(rcpt, dsn, &mut later).await.or(failure);
         }
-        if self.features.pipelining {
-            self.farewell().await;
-        } else {
-            self.leave().await;
-        }
+        self.part().await;
         accepted.append(&mut later);
         failure.map_or(Ok(()), Err)
     }
@@ -547,7 +603,20 @@ impl<'a> Session<'a> {
     async fn give_up(&mut self) {
         if self.stream.write("RSET\r\n").await.is_ok()
             && self.receive(Step::Mail, self.settings.rset_timeout).await.is_ok()
+            && !self.keeps
         {
+            self.leave().await;
+        }
+    }
+
+    /// After a message: QUIT may have gone with it.
+    async fn part(&mut self) {
+        if self.keeps {
+            return;
+        }
+        if self.features.pipelining {
+            self.farewell().await;
+        } else {
             self.leave().await;
         }
     }
@@ -581,7 +650,12 @@ impl<'a> Session<'a> {
     async fn receive(&mut self, step: Step, limit: Duration) -> Result<Reply, Failure> {
         loop {
             match reply::parse(&mut self.input) {
-                Parsed::Reply(reply) => return Ok(reply),
+                Parsed::Reply(reply) => {
+                    if reply.code == 421 {
+                        self.is_sound.set(false);
+                    }
+                    return Ok(reply);
+                }
                 Parsed::NeedMore => {}
             }
             let read = self.daemon.p.timeout(limit, self.stream.read()).await;
@@ -602,6 +676,7 @@ impl<'a> Session<'a> {
             Some(Err(())) => format!("lost connection with {} while {}", self.named(), step.doing()),
             None => format!("conversation with {} timed out while {}", self.named(), step.doing()),
         };
+        self.is_sound.set(false);
         let dsn = Dsn::new("4.4.2", text);
         if !self.is_final {
             self.elsewhere(&dsn);
@@ -615,7 +690,7 @@ impl<'a> Session<'a> {
     }
 
     fn progress(&self) -> Progress {
-        Progress { connected: Some(self.connected) }
+        Progress { connected: Some(self.connected), uses: self.uses }
     }
 
     /// `name[address]`

@@ -2,7 +2,7 @@
 //! ones where it speaks LMTP.
 
 use crate::postfix::address_map::AddressMap;
-use crate::postfix::dict::Maps;
+use crate::postfix::dict::{Maps, MatchList};
 use crate::postfix::own_domains::OwnDomains;
 use crate::postfix::server::Daemon;
 use crate::world::clock::Duration;
@@ -67,6 +67,11 @@ pub struct Settings {
     /// Is what is 8-bit encoded for a server that does not say 8BITMIME?
     pub converts: bool,
     pub starttls_timeout: Duration,
+    pub cache_destinations: MatchList,
+    pub caches_on_demand: bool,
+    pub cache_time_limit: Duration,
+    pub reuse_time_limit: Duration,
+    pub reuse_count_limit: u32,
     pub tls: super::tls::Settings,
     pub sasl: super::sasl::Settings,
 }
@@ -96,7 +101,8 @@ impl Settings {
     /// Do they depend on nothing but main.cf? (A list that is read from a file serves a table.)
     fn is_without_tables(&self) -> bool {
         let maps = [self.tls.tables(), self.sasl.tables(), &self.discard_keyword_maps];
-        self.generic.is_empty() && maps.iter().all(|maps| maps.is_empty())
+        let is_plain = self.generic.is_empty() && self.cache_destinations.is_empty();
+        is_plain && maps.iter().all(|maps| maps.is_empty())
     }
 
     fn read(daemon: &Daemon, protocol: Protocol) -> Result<Settings, String> {
@@ -162,6 +168,15 @@ impl Settings {
             own: OwnDomains::new(daemon)?,
             converts: !daemon.yes("disable_mime_output_conversion"),
             starttls_timeout: time("starttls_timeout")?,
+            cache_destinations: MatchList::domains(
+                &own("connection_cache_destinations"),
+                &daemon.config,
+                &daemon.p,
+            )?,
+            caches_on_demand: daemon.yes(&own("connection_cache_on_demand")),
+            cache_time_limit: time("connection_cache_time_limit")?,
+            reuse_time_limit: time("connection_reuse_time_limit")?,
+            reuse_count_limit: count("connection_reuse_count_limit") as u32,
             tls,
             sasl,
         })

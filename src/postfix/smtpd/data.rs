@@ -331,7 +331,7 @@ impl Session<'_> {
             client.protocol = self.protocol().into();
         }
         client.login = self.login.as_ref().map(|l| (l.method.clone(), l.user.clone()));
-        Submission {
+        let mut submission = Submission {
             arrival: t.began,
             context: self.context,
             client: Some(client),
@@ -346,7 +346,9 @@ impl Session<'_> {
             trace: TraceFlags::None,
             actions,
             ..Submission::default()
-        }
+        };
+        self.settings.overrides.mark(&mut submission);
+        submission
     }
 
     /// The trace header (RFC 5321, section 4.4).

@@ -288,7 +288,10 @@ impl<'d> Session<'d> {
         match gone {
             Some(Gone::Lost) => {
                 self.transcript.aborted("lost connection");
-                self.left("lost connection");
+                // Who goes after a message has done what he came for.
+                if self.last != "END-OF-MESSAGE" {
+                    self.left("lost connection");
+                }
             }
             Some(Gone::BareNewline) => {
                 let text = self.bare_newline_refused();

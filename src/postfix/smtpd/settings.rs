@@ -3,6 +3,7 @@
 use super::sync::BareNewline;
 use crate::postfix::config::expand::{self, Names};
 use crate::postfix::dict::{Maps, MatchList};
+use crate::postfix::receive_override::ReceiveOverride;
 use crate::postfix::server::Daemon;
 use crate::proto::smtp::reply::Dsn;
 use crate::world::clock::Duration;
@@ -63,6 +64,7 @@ pub struct Settings {
     pub sasl_broken_clients: bool,
     pub sasl_authenticated_header: bool,
     pub tls: super::tls::Settings,
+    pub overrides: ReceiveOverride,
 }
 
 impl Settings {
@@ -82,6 +84,7 @@ impl Settings {
         let maps = |name: &str| Maps::open(&daemon.string(name), &daemon.p);
         let strings = |name: &str| MatchList::strings(name, &daemon.string(name), &daemon.p);
         let networks = |name: &str| MatchList::networks(name, &daemon.config, &daemon.p);
+        let overrides = ReceiveOverride::read(daemon)?;
         Ok(Settings {
             myhostname: daemon.string("myhostname"),
             banner: daemon.string("smtpd_banner"),
@@ -111,8 +114,9 @@ impl Settings {
             strict_envelopes: yes("strict_rfc821_envelopes")?,
             soft_bounce: yes("soft_bounce")?,
             allow_untrusted_routing: yes("allow_untrusted_routing")?,
-            reject_unlisted_recipient: yes("smtpd_reject_unlisted_recipient")?,
-            reject_unlisted_sender: yes("smtpd_reject_unlisted_sender")?,
+            reject_unlisted_recipient: !overrides.unknown_recipients
+                && yes("smtpd_reject_unlisted_recipient")?,
+            reject_unlisted_sender: !overrides.unknown_recipients && yes("smtpd_reject_unlisted_sender")?,
             noop_commands: strings("smtpd_noop_commands")?,
             forbidden_commands: strings("smtpd_forbidden_commands")?,
             forbid_pipelining: yes("smtpd_forbid_unauth_pipelining")?,
@@ -136,6 +140,7 @@ impl Settings {
             sasl_broken_clients: yes("broken_sasl_auth_clients")?,
             sasl_authenticated_header: yes("smtpd_sasl_authenticated_header")?,
             tls: super::tls::Settings::read(daemon)?,
+            overrides,
         })
     }
 }

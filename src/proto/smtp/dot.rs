@@ -21,11 +21,14 @@ fn line(mut line: &[u8], limit: usize, out: &mut BytesMut) {
     if line.first() == Some(&b'.') {
         out.extend_from_slice(b".");
     }
-    while limit > 0 && line.len() > limit {
-        let (head, tail) = line.split_at(limit);
+    let mut room = limit;
+    while limit > 0 && line.len() > room {
+        let (head, tail) = line.split_at(room);
         out.extend_from_slice(head);
         out.extend_from_slice(b"\r\n ");
         line = tail;
+        // The blank counts.
+        room = limit.saturating_sub(1).max(1);
     }
     out.extend_from_slice(line);
     out.extend_from_slice(b"\r\n");
