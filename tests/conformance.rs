@@ -63,7 +63,7 @@ fn must() -> Vec<String> {
 /// All cases that have a recording.
 fn cases() -> Vec<String> {
     let mut found = Vec::new();
-    for folder in ["notebook", "delivery", "smtpd", "mailbox", "local"] {
+    for folder in ["notebook", "delivery", "smtpd", "mailbox", "local", "commands"] {
         let entries = fs::read_dir(Path::new("tests/conformance").join(folder)).expect("the folder is there");
         let mut names: Vec<String> = entries
             .flatten()
