@@ -34,6 +34,7 @@ use super::queue::{self, Queue, Recipient, SPOOL};
 use super::rewrite::Rewriter;
 use super::server::Daemon;
 use super::verify;
+use crate::trace::{Decision, Outcome};
 use crate::world::clock::Time;
 use crate::world::errno::Sys;
 use crate::world::process::Process;
@@ -99,6 +100,7 @@ struct Settings {
     remote_domain: Rc<str>,
     delay_warning: std::time::Duration,
     long_ids: bool,
+    in_flow_delay: std::time::Duration,
     replace_stray: bool,
     full_name: FullName,
 }
@@ -161,6 +163,7 @@ impl<'d> Cleanup<'d> {
                 .map(|h| h.to_ascii_lowercase().into())
                 .collect(),
             enable_original_recipient: daemon.yes("enable_original_recipient"),
+            in_flow_delay: daemon.seconds("in_flow_delay"),
             duplicate_limit: daemon.int("duplicate_filter_limit").max(0) as usize,
             hopcount_limit: daemon.int("hopcount_limit").max(0) as usize,
             header_size_limit: daemon.int("header_size_limit").max(1) as usize,
@@ -252,8 +255,25 @@ impl<'d> Cleanup<'d> {
         }
     }
 
+    /// Waits a while where more mail comes in than qmgr takes up.
+    async fn go_with_the_flow(&self) {
+        let pause = self.settings.in_flow_delay;
+        if pause.is_zero() || self.daemon.service.flow().get() {
+            return;
+        }
+        self.daemon.p.decide(|| Decision {
+            rule: "in_flow_delay".into(),
+            setting: "in_flow_delay".into(),
+            place: self.daemon.config.place("in_flow_delay"),
+            compared: "more messages have come in than the queue manager has taken up".to_owned(),
+            outcome: Outcome::Yes,
+        });
+        self.daemon.p.sleep(pause).await;
+    }
+
     async fn accept(&self, id: &Rc<str>, mut submission: Submission) -> CleanupStatus {
         let p = &self.daemon.p;
+        self.go_with_the_flow().await;
         let sender = match self.address(id, &submission, Class::EnvelopeSender, &submission.sender).await {
             Ok(sender) => sender,
             Err(status) => return status,

@@ -11,6 +11,7 @@
 
 use super::config::master_cf::{self, Entry, ServiceType};
 use super::config::{Config, ConfigError};
+use super::mail_flow::MailFlow;
 use super::msg::Msg;
 use super::queue::SPOOL;
 use super::{MAIN_CF, MASTER_CF, config_of};
@@ -60,6 +61,8 @@ pub struct Service {
     throttled: Cell<Option<Time>>,
     /// The same service before a reload, whose daemons may still be at work.
     before: RefCell<Option<Rc<Service>>>,
+    /// What all services of this mail system share.
+    flow: Rc<MailFlow>,
     world: crate::world::World,
 }
 
@@ -96,6 +99,7 @@ impl Service {
             listener,
             throttled: Cell::default(),
             before: RefCell::default(),
+            flow: Rc::default(),
             world: p.world().clone(),
         }
     }
@@ -114,6 +118,11 @@ impl Service {
     /// A daemon has done what it was called for.
     pub fn serves(&self, pid: u32) {
         self.useful.borrow_mut().insert(pid);
+    }
+
+    /// The flow of mail into the queue.
+    pub fn flow(&self) -> &MailFlow {
+        &self.flow
     }
 
     /// Its name in master.cf.
@@ -310,6 +319,7 @@ fn start_services(
 ) -> Result<Vec<Rc<Service>>, ()> {
     let text = p.read_text(MASTER_CF).map_err(|e| msg.log(&format!("fatal: open {MASTER_CF}: {e}")))?;
     let entries = master_cf::parse(&text, MASTER_CF).map_err(|e| msg.log(&format!("fatal: {e}")))?;
+    let flow = before.first().map(|service| service.flow.clone()).unwrap_or_default();
     let mut services = Vec::new();
     for entry in entries {
         let overrides = entry.overrides();
@@ -321,6 +331,7 @@ fn start_services(
         let service = Rc::new(Service {
             throttled: Cell::new(old.and_then(|service| service.throttled.get())),
             before: RefCell::new(old.cloned()),
+            flow: flow.clone(),
             ..Service::new(p, entry, overrides, listener)
         });
         p.task(watch(p.clone(), service.clone()));

@@ -30,6 +30,7 @@ pub mod getopt;
 pub mod ipc;
 pub mod local;
 pub mod mail_copy;
+pub mod mail_flow;
 pub mod maildir;
 pub mod master;
 pub mod mbox;

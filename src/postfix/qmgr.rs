@@ -12,7 +12,7 @@
 //!
 //! # Simplifications
 //! One sorting of recipients: by transport and next hop, first come first served, without the
-//! preemption of `*_delivery_slot_*`. `in_flow_delay` is not needed, as nothing competes for a disk.
+//! preemption of `*_delivery_slot_*`.
 
 mod active;
 mod site;
@@ -138,6 +138,7 @@ struct Transport {
 /// What qmgr needs of the configuration, read once.
 struct Settings {
     active_limit: usize,
+    process_limit: u64,
     queue_run_delay: Duration,
     minimal_backoff: Duration,
     maximal_backoff: Duration,
@@ -154,6 +155,7 @@ impl Settings {
     fn read(daemon: &Daemon) -> Result<Settings, String> {
         let time = |name: &str| daemon.config.seconds(name).map_err(|e| e.to_string());
         Ok(Settings {
+            process_limit: daemon.int("default_process_limit").max(1) as u64,
             active_limit: daemon.int("qmgr_message_active_limit").max(1) as usize,
             queue_run_delay: time("queue_run_delay")?.max(Duration::from_secs(1)),
             minimal_backoff: time("minimal_backoff_time")?.max(Duration::from_secs(1)),
@@ -259,9 +261,13 @@ impl Qmgr {
                 let Some(id) = scan.found.pop_front() else { break };
                 if self.take_up(id, queue, scan.flush) {
                     self.feeding.set(true);
+                    self.daemon.service.flow().put(self.settings.process_limit);
                     return;
                 }
             }
+        }
+        if self.has_room() {
+            self.daemon.service.flow().fill(self.settings.process_limit);
         }
     }
 

@@ -59,3 +59,10 @@ fn split(value: &str) -> Vec<String> {
     }
     parts
 }
+/// Which of the boundaries of open multiparts a line is, the innermost first, and whether it is its last
+/// one (RFC 2046, section 5.1.1).
+pub fn boundary(open: &[String], line: &str) -> Option<(usize, bool)> {
+    let rest = line.strip_prefix("--")?;
+    let at = open.iter().rposition(|b| rest.starts_with(b.as_str()))?;
+    Some((at, rest[open[at].len()..].starts_with("--")))
+}

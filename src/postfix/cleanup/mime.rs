@@ -2,7 +2,7 @@
 //! different tables.
 
 use super::checks::{Fate, Inspector, Part};
-use crate::proto::mime::ContentType;
+use crate::proto::mime::{self, ContentType};
 
 /// Parts lie within each other this deep; what is deeper is a body.
 const DEEPEST: usize = 100;
@@ -85,7 +85,7 @@ impl<'i, 'c> Walk<'i, 'c> {
 
     fn line(&mut self, raw: &[u8]) {
         let text = String::from_utf8_lossy(raw.strip_suffix(b"\n").unwrap_or(raw)).into_owned();
-        if let Some((at, last)) = self.boundary(&text) {
+        if let Some((at, last)) = mime::boundary(&self.boundaries, &text) {
             self.end_header();
             self.body_line(raw, &text);
             self.boundaries.truncate(if last { at } else { at + 1 });
@@ -132,13 +132,6 @@ impl<'i, 'c> Walk<'i, 'c> {
             self.state = State::Headers(Part::Nested);
         }
         self.content_type = ContentType::default();
-    }
-
-    /// Which of the open boundaries a line is, and whether it is its last one.
-    fn boundary(&self, text: &str) -> Option<(usize, bool)> {
-        let rest = text.strip_prefix("--")?;
-        let at = self.boundaries.iter().rposition(|b| rest.starts_with(b.as_str()))?;
-        Some((at, rest[self.boundaries[at].len()..].starts_with("--")))
     }
 
     fn end_header(&mut self) {

@@ -113,6 +113,7 @@ pub const HAS_EFFECT: &[&str] = &[
     "header_size_limit",
     "home_mailbox",
     "hopcount_limit",
+    "in_flow_delay",
     "inet_interfaces",
     "inet_protocols",
     "initial_destination_concurrency",

@@ -1,6 +1,6 @@
 //! Keys from a message: what `postmap -hq -` and `-bq -` look up (`-h`, `-b` and `-m` of postmap(1)).
 
-use crate::proto::mime::ContentType;
+use crate::proto::mime::{self, ContentType};
 
 /// Parts lie within each other this deep; what is deeper is a body.
 const DEEPEST: usize = 100;
@@ -44,7 +44,7 @@ struct Walk {
 
 impl Walk {
     fn line(&mut self, line: &str) {
-        if let Some((at, last)) = self.boundary(line) {
+        if let Some((at, last)) = mime::boundary(&self.boundaries, line) {
             self.end_header();
             self.body(line);
             self.boundaries.truncate(if last { at } else { at + 1 });
@@ -88,13 +88,6 @@ impl Walk {
         } else if content_type.is_message() {
             self.in_body = false;
         }
-    }
-
-    /// Which of the open boundaries a line is, and whether it is its last one.
-    fn boundary(&self, line: &str) -> Option<(usize, bool)> {
-        let rest = line.strip_prefix("--")?;
-        let at = self.boundaries.iter().rposition(|b| rest.starts_with(b.as_str()))?;
-        Some((at, rest[self.boundaries[at].len()..].starts_with("--")))
     }
 
     fn end_header(&mut self) {
