@@ -224,7 +224,9 @@ impl<'t> Letter<'t> {
         match self.queue() {
             "" if self.is_deleted() => "deleted by postsuper".to_owned(),
             "" if has("bounced") && has("sent") => "delivered to some, returned for others".to_owned(),
-            "" if has("bounced") || has("deferred") || has("expired") => "returned to its sender".to_owned(),
+            "" if ["bounced", "deferred", "SOFTBOUNCE", "expired"].into_iter().any(has) => {
+                "returned to its sender".to_owned()
+            }
             "" if outcomes.is_empty() => "gone".to_owned(),
             "" if outcomes.iter().all(|d| d.text.starts_with("forwarded as")) => "forwarded".to_owned(),
             "" => "delivered".to_owned(),

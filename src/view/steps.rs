@@ -199,7 +199,7 @@ fn attempt<'t>(reading: Reading<'t>, letter: &Letter<'t>, t: &Try<'t>, all: &mut
         };
         all.push(step(d.log, agent, qmgr, label));
     }
-    let deferred = t.results.iter().any(|d| d.status == "deferred");
+    let deferred = t.results.iter().any(|d| matches!(d.status, "deferred" | "SOFTBOUNCE"));
     let is_last = letter.tries.last().is_some_and(|l| l.handed.id == t.handed.id);
     if deferred
         && is_last

@@ -325,7 +325,8 @@ fn recipient(said: &str) -> Option<Line> {
     Some(Line {
         to: to.to_owned(),
         original: original.to_owned(),
-        status: status.to_owned(),
+        // What would have been returned has to wait (`soft_bounce`).
+        status: status.replace("SOFTBOUNCE", "deferred"),
         text: format!("{relay} {text}"),
     })
 }

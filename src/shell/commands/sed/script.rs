@@ -460,6 +460,7 @@ impl Parser<'_> {
                 None | Some(b'\n') => break,
                 Some(b'\\') => match self.next() {
                     Some(b't') => out.push(b'\t'),
+                    Some(b'n') => out.push(b'\n'),
                     Some(b) => out.push(b),
                     None => break,
                 },
