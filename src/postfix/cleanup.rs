@@ -1,7 +1,7 @@
 //! cleanup(8): takes a message in, completes it, and writes it into the incoming queue.
 //!
 //! Every message comes this way, from [`smtpd`](super::smtpd), [`pickup`](super::pickup),
-//! [`local`](super::local) (forwarded) or [`bounce`](super::bounce). cleanup makes the queue file
+//! [`local`](super::local) (forwarded) or [`bounce`]. cleanup makes the queue file
 //! and tells its id, then waits for the message ([`Submission`]); it adds what headers are
 //! missing, completes the addresses of a local message's headers, removes duplicate recipients,
 //! expands `virtual_alias_maps`, writes the file in one go and wakes qmgr.

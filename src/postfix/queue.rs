@@ -1,7 +1,7 @@
 //! Queue files and where they lie (`mail_queue(3)`).
 //!
 //! A queue is a directory below `queue_directory`; those in `hash_queue_names` have a
-//! subdirectory for the first character of the queue id ([`queue_id`](super::queue_id)).
+//! subdirectory for the first character of the queue id ([`queue_id`]).
 
 use super::queue_id;
 pub use super::queue_id::is_id;
