@@ -1,11 +1,13 @@
 //! formail(1): changes and takes out the header fields of a message on standard input, or of each
 //! message of a mailbox.
 //!
-//! Exit status: 0, 64 for a usage error, or with `-s` that of the program.
+//! Exit status: 0, 64 for a usage error, or with `-s` that of the program; with `-D` alone 0 for a message
+//! that came before, and 1 for a new one.
 //!
 //! # Simplifications
-//! The cache of numbers (`-D`) and `-l` are not obeyed.
+//! `-l` is not obeyed.
 
+use super::idcache::IdCache;
 use super::split::{self, Split};
 use crate::world::process::{Process, STDIN};
 use std::rc::Rc;
@@ -55,6 +57,8 @@ pub struct Options {
     prefix: Option<String>,
     /// `-s`
     split: Option<Split>,
+    /// `-D`
+    cache: Option<IdCache>,
 }
 
 /// A field with its name, and all its lines without the last end.
@@ -93,9 +97,27 @@ pub async fn main(p: Process) -> i32 {
     if let Some(split) = &options.split {
         return split::split(&p, &options, split, &text, &date).await;
     }
+    if options.cache.is_some() {
+        return i32::from(!options.has_come_before(&p, &text));
+    }
     let (out, status) = run(&options, &text, &date);
     p.print(out).await;
     status
+}
+
+impl Options {
+    /// Is the message one that the cache knows, by its id, or with `-r` by its sender?
+    pub fn has_come_before(&self, p: &Process, text: &str) -> bool {
+        let Some(cache) = &self.cache else { return false };
+        let (from_line, fields, _) = take_apart(text);
+        let (fields, name) = match self.reply {
+            true => (reply(from_line, &fields, self.trust), "To:"),
+            false => (fields, "Message-ID:"),
+        };
+        let found = fields.iter().find(|f| f.is(name)).map(|f| f.value().trim());
+        // A cache that cannot be written knows nothing.
+        found.is_some_and(|name| cache.knows(p, name).unwrap_or(false))
+    }
 }
 
 fn parse(args: &[Rc<str>]) -> Option<Options> {
@@ -138,6 +160,12 @@ fn parse(args: &[Rc<str>]) -> Option<Options> {
                 'p' => {
                     let rest = if letters.is_empty() { args.next()? } else { letters };
                     options.prefix = Some(rest.to_owned());
+                    break;
+                }
+                'D' => {
+                    let most = if letters.is_empty() { args.next()? } else { letters };
+                    let path = args.next()?.to_string();
+                    options.cache = Some(IdCache { path, most: most.parse().ok()? });
                     break;
                 }
                 'e' => split.anywhere = true,

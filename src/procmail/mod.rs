@@ -15,6 +15,7 @@ pub mod command;
 pub mod condition;
 pub mod deliver;
 pub mod formail;
+mod idcache;
 pub mod lock;
 pub mod lockfile;
 pub mod log;

@@ -33,6 +33,9 @@ pub async fn split(p: &Process, options: &Options, split: &Split, text: &str, da
     let mut status = 0;
     let all = messages(text, split.anywhere);
     for message in all.into_iter().skip(split.skip).take(split.most.unwrap_or(usize::MAX)) {
+        if options.has_come_before(p, message) {
+            continue;
+        }
         let (out, _) = run(options, message, date);
         if split.program.is_empty() {
             p.print(out).await;
