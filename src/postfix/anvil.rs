@@ -193,12 +193,7 @@ impl Anvil {
     }
 
     async fn report_now_and_then(self: Rc<Self>) {
-        let pause = self.daemon.seconds("anvil_status_update_time");
-        while !pause.is_zero()
-            && let Either::Left(()) = race(self.daemon.p.idle(pause), self.daemon.service.retirement()).await
-        {
-            self.report();
-        }
+        self.daemon.now_and_then("anvil_status_update_time", || self.report()).await;
     }
 
     /// Tells the log of the largest numbers, and begins anew.

@@ -13,7 +13,8 @@
 //!
 //! # Simplifications
 //! No biff. A command that runs out of time is killed; what it started itself is left alone.
-//! Kernel locks are of one kind, whether `fcntl` or `flock`.
+//! Kernel locks are of one kind, whether `fcntl` or `flock`. Mail for a `luser_relay` that is not a single
+//! address comes back; the real one loses it.
 //!
 //! Diagnostics: one line a recipient; warnings for files and lists that cannot be read.
 

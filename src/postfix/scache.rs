@@ -13,7 +13,6 @@ use super::server::Daemon;
 use crate::world::clock::{Duration, Time};
 use crate::world::process::Process;
 use crate::world::stream::Stream;
-use crate::world::timer::{Either, race};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -167,12 +166,7 @@ impl Scache {
     }
 
     async fn report_now_and_then(self: Rc<Self>) {
-        let pause = self.daemon.seconds("connection_cache_status_update_time");
-        while !pause.is_zero()
-            && let Either::Left(()) = race(self.daemon.p.idle(pause), self.daemon.service.retirement()).await
-        {
-            self.report();
-        }
+        self.daemon.now_and_then("connection_cache_status_update_time", || self.report()).await;
     }
 
     /// Tells the log what it was asked, and begins anew; nothing, where it was not asked.

@@ -128,6 +128,16 @@ impl Daemon {
         }
     }
 
+    /// Does something again and again, with the pause that a setting says, until retired; never, if it is zero.
+    pub async fn now_and_then(&self, setting: &str, act: impl Fn()) {
+        let pause = self.seconds(setting);
+        while !pause.is_zero()
+            && let Either::Left(()) = race(self.p.idle(pause), self.service.retirement()).await
+        {
+            act();
+        }
+    }
+
     /// Can a file be read with the rights that the daemon had when it began?
     pub fn root_can_read(&self, path: &str) -> bool {
         let own = self.p.cred().clone();

@@ -7,7 +7,8 @@
 //!
 //! # Simplifications
 //! What is sealed by TLS or logged in is never kept (`smtp_tls_connection_reuse`, and the passwords of
-//! other senders, do not come into it).
+//! other senders, do not come into it). Any server of the next hop is asked for when its turn comes, not the
+//! best ones before all others.
 
 use super::destination::{self, Host};
 use super::session::{Failure, Features, Session};
